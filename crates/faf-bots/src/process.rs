@@ -85,7 +85,7 @@ pub(crate) fn state(state: GameState) -> GameToServer {
 #[derive(Debug, Default)]
 pub(crate) struct IceAdapter {
     /// Peers that have received our candidates.
-    told: BTreeSet<PlayerId>,
+    notified: BTreeSet<PlayerId>,
 }
 
 impl IceAdapter {
@@ -98,13 +98,13 @@ impl IceAdapter {
         me: PlayerId,
         peer: PlayerId,
     ) -> Vec<GameToServer> {
-        let messages = if self.told.insert(peer) { settings.candidates } else { 0 };
+        let messages = if self.notified.insert(peer) { settings.candidates } else { 0 };
         (0..messages).map(|_| candidate(rng, me, peer)).collect()
     }
 
     /// Forgets a peer that has left; if it returns, the negotiation starts again.
     pub(crate) fn forget(&mut self, peer: PlayerId) {
-        self.told.remove(&peer);
+        self.notified.remove(&peer);
     }
 }
 

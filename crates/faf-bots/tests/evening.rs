@@ -62,13 +62,13 @@ impl Evening {
             *conn = Some(self.lobby.connect());
         }
         let Some(open) = *conn else { return };
-        for message in self.lobby.hear_messages(open) {
+        for message in self.lobby.receive_messages(open) {
             bot.handle(now, &message);
         }
         bot.handle_timeout(now);
         while let Some(action) = bot.poll_action() {
             match action {
-                Action::Send(message) => self.lobby.say(open, &json(&message)),
+                Action::Send(message) => self.lobby.send(open, &json(&message)),
                 Action::LogOut | Action::Drop => {
                     self.lobby.disconnect(open);
                     (*conn, *back) = (None, now + bot.disconnected());

@@ -44,20 +44,20 @@ async fn a_client_logs_in_reads_writes_and_replies_to_pings() {
         let (listener, url) = listen(format).await;
         let server = tokio::spawn(async move {
             let (mut reader, writer) = accept(&listener, format).await;
-            let mut said = Vec::new();
+            let mut received = Vec::new();
             for _ in 0..2 {
-                said.push(ClientMessage::read(reader.read().await.unwrap()).unwrap());
+                received.push(ClientMessage::read(reader.read().await.unwrap()).unwrap());
             }
             writer.write(&ServerMessage::Ping).unwrap();
             for message in [WELCOME, r#"{"command":"session","session":"no number"}"#] {
                 writer.write(&message.parse::<Message>().unwrap()).unwrap();
             }
             for _ in 0..2 {
-                said.push(ClientMessage::read(reader.read().await.unwrap()).unwrap());
+                received.push(ClientMessage::read(reader.read().await.unwrap()).unwrap());
             }
             writer.close().await;
             while reader.read().await.is_ok() {}
-            said
+            received
         });
         let mut client = Client::connect(&url).await.unwrap();
         let welcome = client.login(&Credentials::password("Ada", "secret")).await.unwrap();
@@ -67,13 +67,13 @@ async fn a_client_logs_in_reads_writes_and_replies_to_pings() {
         client.send(&ClientMessage::IceServers).await.unwrap();
         client.read().await.unwrap_err();
         drop(client);
-        let said = server.await.unwrap();
-        assert!(matches!(&said[0], ClientMessage::AskSession(_)), "{format}: {said:?}");
+        let received = server.await.unwrap();
+        assert!(matches!(&received[0], ClientMessage::AskSession(_)), "{format}: {received:?}");
         assert!(
-            matches!(&said[1], ClientMessage::Hello(hello) if hello.login == "Ada"),
-            "{format}: {said:?}"
+            matches!(&received[1], ClientMessage::Hello(hello) if hello.login == "Ada"),
+            "{format}: {received:?}"
         );
-        assert_eq!(said[2..], [ClientMessage::Pong, ClientMessage::IceServers], "{format}");
+        assert_eq!(received[2..], [ClientMessage::Pong, ClientMessage::IceServers], "{format}");
     }
 }
 

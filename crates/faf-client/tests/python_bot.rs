@@ -21,7 +21,7 @@ const BOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/guide/bot
 
 fn main() {
     let has_python =
-        Command::new("python3").arg("--version").output().is_ok_and(|said| said.status.success());
+        Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success());
     let (outcome, [passed, ignored]) = match has_python {
         true => {
             tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -91,9 +91,12 @@ async fn the_bot_replies_to_pings() {
     let (stream, _) = listener.accept().await.unwrap();
     let (mut reader, writer) = open_tcp(stream, Settings::new(WireFormat::SimpleJson));
     writer.write(&ServerMessage::Ping).unwrap();
-    let mut said = Vec::new();
-    while said.last() != Some(&ClientMessage::Pong) {
-        said.push(ClientMessage::read(reader.read().await.unwrap()).unwrap());
+    let mut received = Vec::new();
+    while received.last() != Some(&ClientMessage::Pong) {
+        received.push(ClientMessage::read(reader.read().await.unwrap()).unwrap());
     }
-    assert!(matches!(said[..], [ClientMessage::AskSession(_), ClientMessage::Hello(_), ClientMessage::Pong]));
+    assert!(matches!(
+        received[..],
+        [ClientMessage::AskSession(_), ClientMessage::Hello(_), ClientMessage::Pong]
+    ));
 }

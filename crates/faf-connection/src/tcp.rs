@@ -131,8 +131,8 @@ mod tests {
 
     use super::*;
 
-    /// The system may keep a little more than it is asked for, Linux twice as much; its own limit is
-    /// far higher.
+    /// The system may keep a little more than it is asked for, Linux twice as much; its own limit
+    /// is far higher.
     #[tokio::test]
     async fn the_system_keeps_little_of_what_a_peer_sends() {
         let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();

@@ -80,7 +80,7 @@ impl Client {
         Self { connection, games, ratings, has_seen: Seen::default() }
     }
 
-    async fn say(&mut self, message: &str) {
+    async fn send(&mut self, message: &str) {
         self.connection.send(&message.parse::<Message>().unwrap()).await.unwrap();
     }
 
@@ -90,7 +90,7 @@ impl Client {
         what: &str,
         mut is_it: impl FnMut(&ServerMessage, &Self) -> bool,
     ) -> ServerMessage {
-        let heard = timeout(TIMEOUT, async {
+        let received = timeout(TIMEOUT, async {
             loop {
                 let message = self.connection.read().await.unwrap();
                 self.note(&message);
@@ -99,7 +99,7 @@ impl Client {
                 }
             }
         });
-        heard.await.unwrap_or_else(|_| panic!("this takes too long: {what}; seen: {:?}", self.has_seen))
+        received.await.unwrap_or_else(|_| panic!("this takes too long: {what}; seen: {:?}", self.has_seen))
     }
 
     fn note(&mut self, message: &ServerMessage) {
@@ -170,7 +170,7 @@ async fn joining_client_gets_a_seat_and_the_game_begins() {
     let game = loop {
         let found = client.read_until("an open game", |message, _| is_game_for_all(message).is_some()).await;
         let game = is_game_for_all(&found).unwrap();
-        client.say(&format!(r#"{{"command":"game_join","uid":{game}}}"#)).await;
+        client.send(&format!(r#"{{"command":"game_join","uid":{game}}}"#)).await;
         let answer = client
             .read_until("a reply", |message, _| {
                 matches!(message, ServerMessage::GameLaunch(_) | ServerMessage::GameJoinFailed(_))
@@ -180,7 +180,7 @@ async fn joining_client_gets_a_seat_and_the_game_begins() {
             continue;
         }
         for state in ["Idle", "Lobby"] {
-            client.say(&format!(r#"{{"command":"GameState","target":"game","args":["{state}"]}}"#)).await;
+            client.send(&format!(r#"{{"command":"GameState","target":"game","args":["{state}"]}}"#)).await;
         }
         let has_me = |message: &ServerMessage| match message {
             ServerMessage::GameInfo(info) if info.uid == game => {
@@ -196,7 +196,7 @@ async fn joining_client_gets_a_seat_and_the_game_begins() {
         if has_me(&seated) && client.is_open(game) {
             break game;
         }
-        client.say(r#"{"command":"GameState","target":"game","args":["Ended"]}"#).await;
+        client.send(r#"{"command":"GameState","target":"game","args":["Ended"]}"#).await;
     };
     client.read_until("the game begins", |_, client| !client.is_open(game)).await;
     running.end("-TERM");

@@ -140,7 +140,7 @@ impl Harness {
         self.progress.set_length(goal);
         let (began, cpu, own_cpu) = (Instant::now(), self.cpu(), own_cpu());
         let mut sample = Sample::default();
-        let (mut heard, mut before) = (Instant::now(), 0);
+        let (mut last_progress, mut before) = (Instant::now(), 0);
         loop {
             let seen = self.swarm.drain();
             let is_silent = seen.bytes == 0 && seen.logins.is_empty();
@@ -148,14 +148,14 @@ impl Harness {
             sample.add(seen);
             let position = reached(self, &sample);
             if !is_silent || position != before {
-                (heard, before) = (Instant::now(), position);
+                (last_progress, before) = (Instant::now(), position);
             }
             self.progress.set_position(position.min(goal));
             if position >= goal {
                 break;
             }
             ensure_no_failures(&sample)?;
-            if heard.elapsed() > self.time_limit {
+            if last_progress.elapsed() > self.time_limit {
                 bail!(
                     "{what}: nothing has been received for {} s; {position} of {goal} done, {} clients were \
                      disconnected. A server that is only slow needs more --time-limit",
@@ -272,16 +272,16 @@ fn own_cpu() -> Option<Duration> {
 
 /// Fails if a client could not connect or log in, with advice if there is any.
 pub(crate) fn ensure_no_failures(sample: &Sample) -> anyhow::Result<()> {
-    let told = sample.failure_texts.join("; ");
+    let reasons = sample.failure_texts.join("; ");
     let count = sample.failures;
-    let advice = if told.contains("os error 24") {
+    let advice = if reasons.contains("os error 24") {
         ". Too few files may be open: raise the limit with `ulimit -n`, or take fewer clients"
-    } else if told.contains("refuses the login") {
+    } else if reasons.contains("refuses the login") {
         ". Does the server trust the test keys (--jwks with the key set of faf-testkit), and does it have the accounts?"
     } else {
         ""
     };
-    ensure!(count == 0, "{count} clients could not connect or log in: {told}{advice}");
+    ensure!(count == 0, "{count} clients could not connect or log in: {reasons}{advice}");
     Ok(())
 }
 

@@ -30,29 +30,29 @@ fn main() {
 fn commands(bencher: Bencher<'_, '_>) {
     let mut lobby = Lobby::new(PLAYERS, quiet());
     let mut script: Vec<(u64, ClientMessage)> = Vec::new();
-    let mut say = |player: u64, text: &str| {
+    let mut send = |player: u64, text: &str| {
         let message: Message = text.parse().unwrap();
         script.push((player, ClientMessage::read(message).unwrap()));
     };
     let candidate = r#"{\"type\":\"candidate\",\"candidate\":\"1 1 UDP 2130706431 10.0.1.1 8998 typ host\"}"#;
     for game in 1..=GAMES {
         let host = host_of(game);
-        say(host, &player_option(host + game % MEMBERS, "Team", 2 + game % 3));
-        say(host, r#"{"target":"game","command":"GameOption","args":["UnitCap",1000]}"#);
+        send(host, &player_option(host + game % MEMBERS, "Team", 2 + game % 3));
+        send(host, r#"{"target":"game","command":"GameOption","args":["UnitCap",1000]}"#);
         for guest in host + 1..host + MEMBERS {
             for (from, to) in [(guest, host), (host, guest)] {
-                say(from, &format!(r#"{{"target":"game","command":"IceMsg","args":[{to},"{candidate}"]}}"#));
+                send(from, &format!(r#"{{"target":"game","command":"IceMsg","args":[{to},"{candidate}"]}}"#));
             }
         }
-        say(host + 1, r#"{"command":"pong"}"#);
-        say(PLAYERS - game, r#"{"command":"ping"}"#);
+        send(host + 1, r#"{"command":"pong"}"#);
+        send(PLAYERS - game, r#"{"command":"ping"}"#);
         if game % 10 == 0 {
             let guest = host + 3;
-            say(guest, r#"{"target":"game","command":"GameState","args":["Ended"]}"#);
-            say(guest, &format!(r#"{{"command":"game_join","uid":{game}}}"#));
-            say(guest, r#"{"target":"game","command":"GameState","args":["Idle"]}"#);
-            say(guest, r#"{"target":"game","command":"GameState","args":["Lobby"]}"#);
-            say(host, &player_option(guest, "Team", 2));
+            send(guest, r#"{"target":"game","command":"GameState","args":["Ended"]}"#);
+            send(guest, &format!(r#"{{"command":"game_join","uid":{game}}}"#));
+            send(guest, r#"{"target":"game","command":"GameState","args":["Idle"]}"#);
+            send(guest, r#"{"target":"game","command":"GameState","args":["Lobby"]}"#);
+            send(host, &player_option(guest, "Team", 2));
         }
     }
     bencher.counter(ItemsCount::new(script.len())).bench_local(move || {
@@ -70,7 +70,7 @@ fn report_of_all_games(bencher: Bencher<'_, '_>) {
     let change_all = || {
         let mut lobby = lobby.borrow_mut();
         for game in 1..=GAMES {
-            lobby.say(host_of(game), &player_option(host_of(game), "Team", 2));
+            lobby.send(host_of(game), &player_option(host_of(game), "Team", 2));
         }
     };
     bencher.with_inputs(change_all).bench_local_values(|()| lobby.borrow_mut().report());
@@ -87,7 +87,7 @@ fn game_host(bencher: Bencher<'_, '_>) {
             r#"{"target":"game","command":"GameState","args":["Idle"]}"#,
             r#"{"target":"game","command":"GameState","args":["Ended"]}"#,
         ] {
-            lobby.say(PLAYERS, text);
+            lobby.send(PLAYERS, text);
         }
         lobby.report();
     });

@@ -71,7 +71,7 @@ fn timed(lobby: &mut Lobby, event: Option<Event>) -> Duration {
     longest
 }
 
-fn said(player: u64, text: &str) -> Event {
+fn message(player: u64, text: &str) -> Event {
     Event::Received { conn: ConnId(player), message: ClientMessage::read(text.parse().unwrap()) }
 }
 
@@ -116,10 +116,10 @@ fn logins(found: &mut Vec<Longest>, lobby: &mut Lobby) {
     for number in PLAYERS + 1..=PLAYERS + 200 {
         let (conn, session) = (ConnId(PLAYERS + number), faf_protocol::SessionNumber(0));
         lobby.handle(Event::Connected { conn, address: None, country: "DE".parse().unwrap(), session });
-        times.push(timed(lobby, Some(said(PLAYERS + number, &hello(number)))));
+        times.push(timed(lobby, Some(message(PLAYERS + number, &hello(number)))));
         if number % 10 == 0 {
             // Games change, so that lists have to be built again.
-            lobby.say(
+            lobby.send(
                 host_of(number % GAMES + 1),
                 &player_option(host_of(number % GAMES + 1), "Team", number % 7),
             );
@@ -132,7 +132,7 @@ fn reports(found: &mut Vec<Longest>, lobby: &mut Lobby) {
     let mut times = Vec::new();
     for round in 0..20 {
         for game in 1..=GAMES {
-            lobby.say(host_of(game), &player_option(host_of(game), "Team", round % 5));
+            lobby.send(host_of(game), &player_option(host_of(game), "Team", round % 5));
         }
         for player in 0..100 {
             let number = PLAYERS - player - round * 100;
@@ -147,12 +147,12 @@ fn reports(found: &mut Vec<Longest>, lobby: &mut Lobby) {
 
 fn statistics(found: &mut Vec<Longest>, lobby: &mut Lobby) {
     let host = host_of(1);
-    lobby.say(host, r#"{"target":"game","command":"GameState","args":["Launching"]}"#);
-    lobby.say(host, r#"{"target":"game","command":"GameResult","args":[1,"victory 10"]}"#);
+    lobby.send(host, r#"{"target":"game","command":"GameState","args":["Launching"]}"#);
+    lobby.send(host, r#"{"target":"game","command":"GameResult","args":[1,"victory 10"]}"#);
     let mut tell = |name: &'static str, text: &str| {
         let text = serde_json::to_string(text).unwrap();
-        let said = said(host, &format!(r#"{{"target":"game","command":"JsonStats","args":[{text}]}}"#));
-        let times: Vec<_> = (0..5).map(|_| timed(lobby, Some(said.clone()))).collect();
+        let message = message(host, &format!(r#"{{"target":"game","command":"JsonStats","args":[{text}]}}"#));
+        let times: Vec<_> = (0..5).map(|_| timed(lobby, Some(message.clone()))).collect();
         record(found, name, times);
     };
     let unit = r#""ual0001":{"built":1,"lost":1,"killed":3,"kills":2,"lowest_health":11000}"#;

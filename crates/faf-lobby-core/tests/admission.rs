@@ -28,12 +28,12 @@ fn login(number: u32) -> String {
 /// Connects from an address and logs in with the right password.
 fn come(lobby: &mut SimulatedLobby, number: u32, address: &str) -> ConnId {
     let conn = lobby.connect_from(address.parse().ok());
-    lobby.say_hello(conn, &login(number));
+    lobby.send_hello(conn, &login(number));
     conn
 }
 
 fn is_in(lobby: &mut SimulatedLobby, conn: ConnId) -> bool {
-    lobby.hear_commands(conn).contains(&"welcome".to_owned())
+    lobby.receive_commands(conn).contains(&"welcome".to_owned())
 }
 
 /// The number of sign-in requests in flight.
@@ -112,17 +112,17 @@ fn the_login_timeout_does_not_run_in_the_queue() {
     assert!((400..=402).contains(&lobby.world.player_count()));
     // Pings are answered, and other messages wait.
     let last = ConnId(600);
-    lobby.hear(last);
-    lobby.say(last, r#"{"command":"ping"}"#);
-    assert_eq!(lobby.hear(last), [r#"{"command":"pong"}"#]);
-    lobby.say_hello(last, &login(600));
-    lobby.say(last, r#"{"command":"ping"}"#);
-    assert_eq!(lobby.hear(last), [""; 0]);
+    lobby.receive(last);
+    lobby.send(last, r#"{"command":"ping"}"#);
+    assert_eq!(lobby.receive(last), [r#"{"command":"pong"}"#]);
+    lobby.send_hello(last, &login(600));
+    lobby.send(last, r#"{"command":"ping"}"#);
+    assert_eq!(lobby.receive(last), [""; 0]);
     lobby.advance(SECOND * 201);
-    let heard = lobby.hear_commands(last);
-    assert_eq!(heard.iter().filter(|command| *command == "welcome").count(), 1);
+    let received = lobby.receive_commands(last);
+    assert_eq!(received.iter().filter(|command| *command == "welcome").count(), 1);
     // The second login is handled after the first one.
-    assert!(heard.contains(&"notice".to_owned()) && heard.contains(&"pong".to_owned()), "{heard:?}");
+    assert!(received.contains(&"notice".to_owned()) && received.contains(&"pong".to_owned()), "{received:?}");
 }
 
 #[test]
@@ -187,10 +187,10 @@ proptest! {
                     // Some connections have no known address.
                     let address = format!("10.0.0.{}", choice % 7).parse::<IpAddr>().ok().filter(|_| choice % 7 > 0);
                     let conn = lobby.connect_from(address);
-                    lobby.say_hello(conn, &login(number));
+                    lobby.send_hello(conn, &login(number));
                     open.insert(number, conn);
                 }
-                (0..=3, Some(conn)) => lobby.say_hello(conn, &login(1 + number % 200)),
+                (0..=3, Some(conn)) => lobby.send_hello(conn, &login(1 + number % 200)),
                 (4, Some(conn)) => {
                     lobby.disconnect(conn);
                     open.remove(&number);

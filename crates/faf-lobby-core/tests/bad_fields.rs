@@ -99,10 +99,10 @@ fn new_lobby() -> (SimulatedLobby, [ConnId; 3]) {
     let mut lobby = SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(["Ada", "Bob", "Cem"]));
     let conns = ["Ada", "Bob", "Cem"].map(|login| lobby.log_in(login));
     let [ada, bob, _] = conns;
-    lobby.say(ada, r#"{"command":"game_host","visibility":"public","password":"p"}"#);
+    lobby.send(ada, r#"{"command":"game_host","visibility":"public","password":"p"}"#);
     game(&mut lobby, ada, "GameState", &json!(["Idle"]));
     game(&mut lobby, ada, "GameState", &json!(["Lobby"]));
-    lobby.say(bob, r#"{"command":"game_join","uid":1,"password":"p"}"#);
+    lobby.send(bob, r#"{"command":"game_join","uid":1,"password":"p"}"#);
     game(&mut lobby, bob, "GameState", &json!(["Idle"]));
     game(&mut lobby, bob, "GameState", &json!(["Lobby"]));
     lobby.advance(Duration::from_secs(1));
@@ -110,7 +110,7 @@ fn new_lobby() -> (SimulatedLobby, [ConnId; 3]) {
 }
 
 fn game(lobby: &mut SimulatedLobby, conn: ConnId, command: &str, args: &Value) {
-    lobby.say(conn, &json!({"command": command, "target": "game", "args": args}).to_string());
+    lobby.send(conn, &json!({"command": command, "target": "game", "args": args}).to_string());
 }
 
 /// The games and players that clients can see.
@@ -132,14 +132,14 @@ fn wrong_members_of_commands_change_nothing_for_others() {
                     None => drop(wrong.as_object_mut().unwrap().remove(member)),
                 }
                 let shown: String = wrong.to_string().chars().take(200).collect();
-                lobby.hear(cem);
-                lobby.say(cem, &wrong.to_string());
-                let heard = lobby.hear(cem);
-                assert!(heard.iter().all(|text| text.len() < 2000), "{shown}: a long answer");
+                lobby.receive(cem);
+                lobby.send(cem, &wrong.to_string());
+                let received = lobby.receive(cem);
+                assert!(received.iter().all(|text| text.len() < 2000), "{shown}: a long answer");
                 if !lobby.is_open(cem) {
                     assert!(
-                        heard.last().unwrap().starts_with(r#"{"command":"invalid""#),
-                        "{shown}: {heard:?}"
+                        received.last().unwrap().starts_with(r#"{"command":"invalid""#),
+                        "{shown}: {received:?}"
                     );
                     continue;
                 }
@@ -148,8 +148,8 @@ fn wrong_members_of_commands_change_nothing_for_others() {
                 // Either the rest of the command was valid and Cem hosts or plays, or nothing
                 // has happened.
                 let after = everything(&lobby);
-                if !heard.iter().any(|text| text.contains("game_launch")) {
-                    assert_eq!(after, before, "{shown}: {heard:?}");
+                if !received.iter().any(|text| text.contains("game_launch")) {
+                    assert_eq!(after, before, "{shown}: {received:?}");
                 }
                 assert_eq!(after.1, before.1, "{shown}");
                 assert!(after.0.len() < before.0.len() + 2000, "{shown}: a large game");
@@ -182,7 +182,7 @@ fn wrong_arguments_of_games_close_no_connection() {
                         (None, None) => continue,
                     }
                     let shown: String = format!("{command} {wrong:?}").chars().take(200).collect();
-                    lobby.hear(cem);
+                    lobby.receive(cem);
                     game(&mut lobby, ada, command, &wrong.clone().into());
                     game(&mut lobby, bob, command, &wrong.into());
                     for conn in [ada, bob, cem] {
@@ -198,8 +198,11 @@ fn wrong_arguments_of_games_close_no_connection() {
                     };
                     assert_eq!(state, expected, "{shown}");
                     lobby.advance(Duration::from_secs(2));
-                    let told = lobby.hear(cem);
-                    assert!(told.iter().all(|text| text.len() < 20_000), "{shown}: everybody is told of it");
+                    let cem_received = lobby.receive(cem);
+                    assert!(
+                        cem_received.iter().all(|text| text.len() < 20_000),
+                        "{shown}: everybody is told of it"
+                    );
                 }
             }
         }
@@ -211,9 +214,9 @@ fn arguments_that_are_not_a_list_are_ignored() {
     for args in [json!(null), json!("Idle"), json!({"0": "Idle"}), json!(7)] {
         for command in ["GameState", "GameEnded", "Desync"] {
             let (mut lobby, [ada, ..]) = lobby();
-            lobby.hear(ada);
+            lobby.receive(ada);
             game(&mut lobby, ada, command, &args);
-            assert!(lobby.is_open(ada) && lobby.hear(ada).is_empty(), "{command} {args}");
+            assert!(lobby.is_open(ada) && lobby.receive(ada).is_empty(), "{command} {args}");
         }
     }
 }

@@ -38,12 +38,12 @@ fn timeouts_are_neither_shorter_nor_longer() {
         lobby.advance(SECOND);
         assert!(!lobby.is_open(client), "{jump}");
         // Pings keep their interval, and are answered.
-        lobby.hear(ada);
+        lobby.receive(ada);
         for _ in 0..4 {
             set_clock(&mut lobby, jump);
             lobby.advance(45 * SECOND);
-            assert_eq!(lobby.hear(ada), [PING], "{jump}");
-            lobby.say(ada, r#"{"command":"pong"}"#);
+            assert_eq!(lobby.receive(ada), [PING], "{jump}");
+            lobby.send(ada, r#"{"command":"pong"}"#);
             set_clock(&mut lobby, -jump);
         }
         assert!(lobby.is_open(ada), "{jump}");
@@ -65,7 +65,7 @@ fn bans_follow_the_clock_and_failed_logins_the_time_passed() {
     for (jump, is_banned) in [(0, true), (3601, false), (-3600, true), (1800, true), (86_400, false)] {
         set_clock(&mut lobby, jump);
         let ada = lobby.connect();
-        lobby.say_hello(ada, "Ada");
+        lobby.send_hello(ada, "Ada");
         assert_eq!(lobby.is_open(ada), !is_banned, "{jump}");
     }
     let address = Some("10.0.0.1".parse().unwrap());
@@ -74,8 +74,8 @@ fn bans_follow_the_clock_and_failed_logins_the_time_passed() {
     };
     let fails = |lobby: &mut SimulatedLobby, password: &str| {
         let conn = lobby.connect_from(address);
-        lobby.say(conn, &hello(password));
-        lobby.hear(conn).concat()
+        lobby.send(conn, &hello(password));
+        lobby.receive(conn).concat()
     };
     for _ in 0..2 {
         assert!(fails(&mut lobby, "wrong").contains("Login not found"));

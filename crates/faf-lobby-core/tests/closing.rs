@@ -29,14 +29,14 @@ fn lobby_with(players: usize, settings: Settings) -> (SimulatedLobby, Vec<ConnId
 fn a_shutdown_closes_connections_in_steps_and_does_nothing_else() {
     let (mut lobby, conns) = lobby(PLAYERS, None);
     lobby.shut_down();
-    conns.iter().for_each(|conn| drop(lobby.hear(*conn)));
+    conns.iter().for_each(|conn| drop(lobby.receive(*conn)));
     lobby.shut_down();
     assert_eq!((lobby.world.connection_count(), lobby.has_stopped), (50, false));
     let last = *conns.last().unwrap();
-    assert!(lobby.hear(last)[0].contains("shut down for maintenance"), "everybody is told at once");
+    assert!(lobby.receive(last)[0].contains("shut down for maintenance"), "everybody is told at once");
     // A connection that waits to be closed is not served any more, and may disconnect.
-    lobby.say(last, r#"{"command":"ping"}"#);
-    assert_eq!(lobby.hear(last), [""; 0]);
+    lobby.send(last, r#"{"command":"ping"}"#);
+    assert_eq!(lobby.receive(last), [""; 0]);
     lobby.disconnect(conns[PLAYERS - 2]);
     let late = lobby.connect();
     assert!(!lobby.is_open(late));
@@ -44,7 +44,7 @@ fn a_shutdown_closes_connections_in_steps_and_does_nothing_else() {
     assert_eq!((lobby.world.connection_count(), lobby.has_stopped), (49, false));
     lobby.advance(STEP);
     assert!(lobby.has_stopped && lobby.world.connection_count() == 0);
-    assert_eq!(lobby.hear(last), [""; 0], "nobody is told who has gone");
+    assert_eq!(lobby.receive(last), [""; 0], "nobody is told who has gone");
     assert_eq!(lobby.world.next_deadline(), None);
 }
 
@@ -54,7 +54,7 @@ fn silent_clients_are_closed_in_steps() {
     // Silent clients are looked for at every ping.
     let ping = Duration::from_secs(3 * 45);
     lobby.advance(ping - lobby.now() - STEP / 2);
-    lobby.say(conns[0], r#"{"command":"pong"}"#);
+    lobby.send(conns[0], r#"{"command":"pong"}"#);
     lobby.advance(STEP / 2);
     assert_eq!(lobby.world.connection_count(), PLAYERS - 400);
     lobby.advance(STEP);
@@ -65,9 +65,9 @@ fn silent_clients_are_closed_in_steps() {
 fn lobbies_are_closed_in_steps() {
     let (mut lobby, conns) = lobby(420, None);
     for conn in &conns {
-        lobby.say(*conn, r#"{"command":"game_host","visibility":"public"}"#);
+        lobby.send(*conn, r#"{"command":"game_host","visibility":"public"}"#);
         for state in ["Idle", "Lobby"] {
-            lobby.say(*conn, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
+            lobby.send(*conn, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
         }
     }
     lobby.advance(Duration::from_secs(2));
@@ -80,23 +80,23 @@ fn lobbies_are_closed_in_steps() {
 const NOTICE: &str = "The server will be shutting down for maintenance in 30 minutes! If you're in a game you can continue to play, otherwise you will be disconnected. If you aren't reconnected automatically please wait a few minutes and try to connect again.";
 
 fn state(lobby: &mut SimulatedLobby, conn: ConnId, state: &str) {
-    lobby.say(conn, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
+    lobby.send(conn, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
 }
 
 /// Starts a live game of the first two players.
 fn live_game(lobby: &mut SimulatedLobby, conns: &[ConnId]) {
     let (host, guest) = (conns[0], conns[1]);
-    lobby.say(host, r#"{"command":"game_host","visibility":"public"}"#);
+    lobby.send(host, r#"{"command":"game_host","visibility":"public"}"#);
     state(lobby, host, "Idle");
     state(lobby, host, "Lobby");
     lobby.advance(Duration::from_secs(1));
-    lobby.say(guest, r#"{"command":"game_join","uid":1}"#);
+    lobby.send(guest, r#"{"command":"game_join","uid":1}"#);
     state(lobby, guest, "Idle");
     state(lobby, guest, "Lobby");
     for (player, army) in [(1, 1), (2, 2)] {
         for (key, value) in [("Army", army), ("Team", army + 1), ("StartSpot", army)] {
             let args = format!(r#"[{player},"{key}",{value}]"#);
-            lobby.say(host, &format!(r#"{{"target":"game","command":"PlayerOption","args":{args}}}"#));
+            lobby.send(host, &format!(r#"{{"target":"game","command":"PlayerOption","args":{args}}}"#));
         }
     }
     state(lobby, host, "Launching");
@@ -123,15 +123,15 @@ fn a_shutdown_may_disconnect_players_who_are_in_no_game() {
     );
     live_game(&mut lobby, &conns);
     // A host who waits for guests, and one whose process is about to start.
-    lobby.say(conns[2], r#"{"command":"game_host","visibility":"public"}"#);
+    lobby.send(conns[2], r#"{"command":"game_host","visibility":"public"}"#);
     state(&mut lobby, conns[2], "Idle");
     state(&mut lobby, conns[2], "Lobby");
-    lobby.say(conns[3], r#"{"command":"game_host","visibility":"public"}"#);
-    conns.iter().for_each(|conn| drop(lobby.hear(*conn)));
+    lobby.send(conns[3], r#"{"command":"game_host","visibility":"public"}"#);
+    conns.iter().for_each(|conn| drop(lobby.receive(*conn)));
     lobby.shut_down();
     for conn in &conns {
-        let heard = lobby.hear(*conn);
-        assert!(heard.iter().any(|text| text.contains(NOTICE)), "{heard:?}");
+        let received = lobby.receive(*conn);
+        assert!(received.iter().any(|text| text.contains(NOTICE)), "{received:?}");
         assert!(lobby.is_open(*conn), "there is time to read it");
     }
     lobby.advance(Duration::from_secs(2));
@@ -142,20 +142,23 @@ fn a_shutdown_may_disconnect_players_who_are_in_no_game() {
     // Players who would only be disconnected again cannot log in. Players of the live game can, and
     // have time to rejoin it.
     let idle = lobby.connect();
-    lobby.say_hello(idle, "player0003");
-    let heard = lobby.hear(idle);
-    assert!(heard.len() == 1 && heard[0].contains("shutting down for maintenance. Please try"), "{heard:?}");
+    lobby.send_hello(idle, "player0003");
+    let received = lobby.receive(idle);
+    assert!(
+        received.len() == 1 && received[0].contains("shutting down for maintenance. Please try"),
+        "{received:?}"
+    );
     assert!(!lobby.is_open(idle));
     lobby.disconnect(conns[1]);
     let guest = lobby.log_in("player0002");
     lobby.advance(Duration::from_secs(5));
     assert!(lobby.is_open(guest));
-    lobby.say(guest, r#"{"command":"restore_game_session","game_id":1}"#);
+    lobby.send(guest, r#"{"command":"restore_game_session","game_id":1}"#);
     assert_eq!(lobby.world.games().next().unwrap().state(), GameState::Live);
 
     // After the end of the game there is nothing left to wait for.
     for conn in [conns[0], guest] {
-        lobby.say(conn, r#"{"target":"game","command":"GameEnded","args":[]}"#);
+        lobby.send(conn, r#"{"target":"game","command":"GameEnded","args":[]}"#);
         state(&mut lobby, conn, "Ended");
     }
     lobby.advance(Duration::from_secs(3));
@@ -179,7 +182,7 @@ fn thousands_are_disconnected_in_steps() {
 fn the_log_has_the_number_of_games_that_a_shutdown_cuts_off() {
     let (mut lobby, conns) = lobby(3, None);
     live_game(&mut lobby, &conns);
-    lobby.say(conns[2], r#"{"command":"game_host","visibility":"public"}"#);
+    lobby.send(conns[2], r#"{"command":"game_host","visibility":"public"}"#);
     lobby.shut_down();
     lobby.advance(Duration::from_secs(60));
     assert!(conns.iter().all(|conn| lobby.is_open(*conn)), "without the setting, everybody stays");
@@ -199,7 +202,7 @@ fn a_client_that_sends_or_is_not_read_is_not_silent() {
     lobby.holds_replies = true;
     // The database takes its time, and nothing is read after the second command.
     for _ in 0..2 {
-        lobby.say(waiting, r#"{"command":"avatar","action":"list_avatar"}"#);
+        lobby.send(waiting, r#"{"command":"avatar","action":"list_avatar"}"#);
     }
     for _ in 0..4 {
         lobby.handle(Event::Heard { conn: slow });

@@ -29,7 +29,7 @@ fn met(lobby: &SimulatedLobby) -> Vec<Limit> {
 
 /// Returns whether a client has received a message that contains these words.
 fn is_told(lobby: &mut SimulatedLobby, conn: ConnId, words: &str) -> bool {
-    lobby.hear(conn).iter().any(|text| text.contains(words))
+    lobby.receive(conn).iter().any(|text| text.contains(words))
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn logins_of_one_account_are_limited() {
     let mut conns: Vec<ConnId> = Vec::new();
     for _ in 0..60 {
         let conn = lobby.connect();
-        lobby.say_hello(conn, "player01");
+        lobby.send_hello(conn, "player01");
         conns.push(conn);
     }
     let logged_in = conns.iter().position(|conn| is_told(&mut lobby, *conn, "too many logins"));
@@ -49,11 +49,11 @@ fn logins_of_one_account_are_limited() {
     assert_eq!(lobby.world.player_count(), 1);
     assert!(lobby.is_open(conns[19]) && lobby.is_open(conns[59]));
     lobby.advance(SECOND * 3);
-    lobby.say_hello(conns[59], "player01");
+    lobby.send_hello(conns[59], "player01");
     assert!(!lobby.is_open(conns[19]));
     // Others are not affected, and a wrong password does not count.
     (0..10).for_each(|_| {
-        lobby.say(conns[58], r#"{"command":"hello","login":"player02","password":"x","unique_id":""}"#);
+        lobby.send(conns[58], r#"{"command":"hello","login":"player02","password":"x","unique_id":""}"#);
     });
     lobby.log_in("player02");
 }
@@ -65,11 +65,11 @@ fn hosted_games_are_limited() {
     for _ in 0..6 {
         let conn = lobby.log_in("player01");
         for _ in 0..10 {
-            lobby.say(conn, r#"{"command":"game_host","visibility":"public"}"#);
-            lobby.say(conn, r#"{"target":"game","command":"GameState","args":["Ended"]}"#);
+            lobby.send(conn, r#"{"command":"game_host","visibility":"public"}"#);
+            lobby.send(conn, r#"{"target":"game","command":"GameState","args":["Ended"]}"#);
         }
-        let heard = lobby.hear(conn);
-        let count = |words: &str| heard.iter().filter(|text| text.contains(words)).count();
+        let messages = lobby.receive(conn);
+        let count = |words: &str| messages.iter().filter(|text| text.contains(words)).count();
         hosted += count(r#"{"command":"game_launch""#);
         refused += count("You have hosted too many games in a short time");
         assert!(lobby.is_open(conn));
@@ -81,21 +81,21 @@ fn hosted_games_are_limited() {
     // No game number was used up, and some seconds later the player can host again.
     lobby.advance(SECOND * 60);
     let conn = lobby.log_in("player01");
-    lobby.say(conn, r#"{"command":"game_host","visibility":"public"}"#);
+    lobby.send(conn, r#"{"command":"game_host","visibility":"public"}"#);
     assert!(is_told(&mut lobby, conn, r#""uid":21"#));
 }
 
 fn join(lobby: &mut SimulatedLobby, conn: ConnId, password: &str) {
-    lobby.say(conn, &format!(r#"{{"command":"game_join","uid":1,"password":"{password}"}}"#));
+    lobby.send(conn, &format!(r#"{{"command":"game_join","uid":1,"password":"{password}"}}"#));
 }
 
 #[test]
 fn passwords_of_lobbies_cannot_be_guessed() {
     let mut lobby = lobby();
     let host = lobby.log_in("player01");
-    lobby.say(host, r#"{"command":"game_host","visibility":"public","password":"secret"}"#);
+    lobby.send(host, r#"{"command":"game_host","visibility":"public","password":"secret"}"#);
     for state in ["Idle", "Lobby"] {
-        lobby.say(host, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
+        lobby.send(host, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
     }
     // Ten wrong passwords by one player, on any connections.
     let mut wrong = 0;
@@ -104,7 +104,7 @@ fn passwords_of_lobbies_cannot_be_guessed() {
         for number in 0..5 {
             join(&mut lobby, conn, &format!("guess {number}"));
         }
-        wrong += lobby.hear(conn).iter().filter(|text| text.contains("bad_password")).count();
+        wrong += lobby.receive(conn).iter().filter(|text| text.contains("bad_password")).count();
         lobby.disconnect(conn);
     }
     assert_eq!(wrong, 10);
@@ -112,9 +112,9 @@ fn passwords_of_lobbies_cannot_be_guessed() {
     let conn = lobby.log_in("player02");
     lobby.advance(SECOND * 2);
     join(&mut lobby, conn, "secret");
-    let heard = lobby.hear(conn);
-    assert!(heard.iter().any(|text| text.contains("too many wrong passwords")), "{heard:?}");
-    assert!(!heard.iter().any(|text| text.contains("game_launch")));
+    let messages = lobby.receive(conn);
+    assert!(messages.iter().any(|text| text.contains("too many wrong passwords")), "{messages:?}");
+    assert!(!messages.iter().any(|text| text.contains("game_launch")));
     assert!(lobby.is_open(conn));
     // Once there were too many for the game, each of many accounts has a single attempt.
     let mut wrong = 0;
@@ -123,7 +123,7 @@ fn passwords_of_lobbies_cannot_be_guessed() {
         for number in 0..5 {
             join(&mut lobby, conn, &format!("guess {number}"));
         }
-        wrong += lobby.hear(conn).iter().filter(|text| text.contains("bad_password")).count();
+        wrong += lobby.receive(conn).iter().filter(|text| text.contains("bad_password")).count();
         if number < 80 {
             lobby.disconnect(conn);
         }
@@ -139,9 +139,9 @@ fn passwords_of_lobbies_cannot_be_guessed() {
 fn a_player_with_the_right_password_joins_while_others_guess() {
     let mut lobby = lobby();
     let host = lobby.log_in("player01");
-    lobby.say(host, r#"{"command":"game_host","visibility":"public","password":"secret"}"#);
+    lobby.send(host, r#"{"command":"game_host","visibility":"public","password":"secret"}"#);
     for state in ["Idle", "Lobby"] {
-        lobby.say(host, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
+        lobby.send(host, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
     }
     for number in 10..=80 {
         let conn = lobby.log_in(&format!("player{number:02}"));
@@ -154,31 +154,31 @@ fn a_player_with_the_right_password_joins_while_others_guess() {
 
 /// Plays a rated game of these two players, which takes no time.
 fn play(lobby: &mut SimulatedLobby, conns: [ConnId; 2], ids: [u32; 2], uid: u32) {
-    let say = |lobby: &mut SimulatedLobby, conn: ConnId, command: &str, args: &str| {
-        lobby.say(conn, &format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#));
+    let send = |lobby: &mut SimulatedLobby, conn: ConnId, command: &str, args: &str| {
+        lobby.send(conn, &format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#));
     };
-    lobby.say(conns[0], r#"{"command":"game_host","visibility":"public"}"#);
-    say(lobby, conns[0], "GameState", r#"["Idle"]"#);
-    say(lobby, conns[0], "GameState", r#"["Lobby"]"#);
-    lobby.say(conns[1], &format!(r#"{{"command":"game_join","uid":{uid}}}"#));
-    say(lobby, conns[1], "GameState", r#"["Idle"]"#);
-    say(lobby, conns[1], "GameState", r#"["Lobby"]"#);
+    lobby.send(conns[0], r#"{"command":"game_host","visibility":"public"}"#);
+    send(lobby, conns[0], "GameState", r#"["Idle"]"#);
+    send(lobby, conns[0], "GameState", r#"["Lobby"]"#);
+    lobby.send(conns[1], &format!(r#"{{"command":"game_join","uid":{uid}}}"#));
+    send(lobby, conns[1], "GameState", r#"["Idle"]"#);
+    send(lobby, conns[1], "GameState", r#"["Lobby"]"#);
     for (army, id) in (1..).zip(ids) {
         for (key, value) in [("Team", army + 1), ("StartSpot", army), ("Army", army)] {
-            say(lobby, conns[0], "PlayerOption", &format!(r#"[{id},"{key}",{value}]"#));
+            send(lobby, conns[0], "PlayerOption", &format!(r#"[{id},"{key}",{value}]"#));
         }
     }
     for conn in conns {
-        say(lobby, conn, "GameState", r#"["Launching"]"#);
+        send(lobby, conn, "GameState", r#"["Launching"]"#);
     }
     for conn in conns {
-        say(lobby, conn, "EnforceRating", "[]");
-        say(lobby, conn, "GameResult", r#"[1,"victory 10"]"#);
-        say(lobby, conn, "GameResult", r#"[2,"defeat -10"]"#);
+        send(lobby, conn, "EnforceRating", "[]");
+        send(lobby, conn, "GameResult", r#"[1,"victory 10"]"#);
+        send(lobby, conn, "GameResult", r#"[2,"defeat -10"]"#);
     }
     for command in ["GameEnded", "GameState"] {
         for conn in conns {
-            say(lobby, conn, command, if command == "GameState" { r#"["Ended"]"# } else { "[]" });
+            send(lobby, conn, command, if command == "GameState" { r#"["Ended"]"# } else { "[]" });
         }
     }
     lobby.advance(SECOND * 7);
@@ -237,22 +237,22 @@ fn lists_of_friends_and_foes_are_bounded() {
     lobby.store.account("player01").friends = full;
     lobby.store.account("player02").foes = more;
     let (ada, bob) = (lobby.log_in("player01"), lobby.log_in("player02"));
-    let say = |lobby: &mut SimulatedLobby, conn, member: &str, id: u32| {
-        lobby.say(conn, &format!(r#"{{"command":"social_add","{member}":{id}}}"#));
+    let send = |lobby: &mut SimulatedLobby, conn, member: &str, id: u32| {
+        lobby.send(conn, &format!(r#"{{"command":"social_add","{member}":{id}}}"#));
     };
-    say(&mut lobby, ada, "friend", 3);
+    send(&mut lobby, ada, "friend", 3);
     assert!(is_told(&mut lobby, ada, "Your list of friends is full"));
     assert!(lobby.is_open(ada) && !lobby.store.account("player01").friends.contains(&PlayerId(3)));
     // The other list has room, and a player who is a friend already stays one.
-    say(&mut lobby, ada, "foe", 3);
-    say(&mut lobby, ada, "friend", 1000);
+    send(&mut lobby, ada, "foe", 3);
+    send(&mut lobby, ada, "friend", 1000);
     assert!(!is_told(&mut lobby, ada, "full"));
     assert!(lobby.store.account("player01").foes.contains(&PlayerId(3)));
-    lobby.say(ada, r#"{"command":"social_remove","friend":1000}"#);
-    say(&mut lobby, ada, "friend", 4);
+    lobby.send(ada, r#"{"command":"social_remove","friend":1000}"#);
+    send(&mut lobby, ada, "friend", 4);
     assert!(lobby.store.account("player01").friends.contains(&PlayerId(4)));
     // A list that is too long already does not prevent a login, and can only get shorter.
-    say(&mut lobby, bob, "foe", 3);
+    send(&mut lobby, bob, "foe", 3);
     assert!(is_told(&mut lobby, bob, "Your list of foes is full") && lobby.is_open(bob));
     assert_eq!(lobby.store.account("player02").foes.len(), 5000);
 }

@@ -24,26 +24,26 @@ fn ban(seconds: i64) -> Ban {
 fn a_player_banned_while_online_is_notified_and_disconnected() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
-    lobby.say(
+    lobby.send(
         ada,
         r#"{"command":"game_host","visibility":"public","title":"t","mod":"faf","mapname":"scmp_007"}"#,
     );
-    lobby.say(ada, r#"{"target":"game","command":"GameState","args":["Idle"]}"#);
-    lobby.say(ada, r#"{"target":"game","command":"GameState","args":["Lobby"]}"#);
+    lobby.send(ada, r#"{"target":"game","command":"GameState","args":["Idle"]}"#);
+    lobby.send(ada, r#"{"target":"game","command":"GameState","args":["Lobby"]}"#);
     lobby.advance(Duration::from_secs(2));
-    lobby.hear(ada);
-    lobby.hear(bob);
+    lobby.receive(ada);
+    lobby.receive(bob);
 
     lobby.handle(Event::Banned { player: ADA, ban: ban(-1) });
     assert!(lobby.is_open(ada), "this ban is over");
     lobby.handle(Event::Banned { player: ADA, ban: ban(3600) });
-    let heard = lobby.hear(ada);
+    let received = lobby.receive(ada);
     assert!(!lobby.is_open(ada));
     let text = "You are banned from FAF for 1.00 hours. <br>Reason: <br>rude";
-    assert!(heard[0].contains("notice") && heard[0].contains(text), "{heard:?}");
-    assert!(heard[1].contains("authentication_failed") && heard[1].contains(text), "{heard:?}");
+    assert!(received[0].contains("notice") && received[0].contains(text), "{received:?}");
+    assert!(received[1].contains("authentication_failed") && received[1].contains(text), "{received:?}");
     lobby.advance(Duration::from_secs(2));
-    assert!(lobby.hear(bob).iter().any(|text| text.contains("\"state\":\"closed\"")));
+    assert!(lobby.receive(bob).iter().any(|text| text.contains("\"state\":\"closed\"")));
     assert!(lobby.is_open(bob));
     lobby.check();
 }
@@ -54,7 +54,7 @@ fn a_player_banned_while_logging_in_is_rejected() {
         let mut lobby = lobby();
         lobby.holds_replies = true;
         let ada = lobby.connect();
-        lobby.say_hello(ada, "Ada");
+        lobby.send_hello(ada, "Ada");
         // The password was accepted, and there was no ban yet.
         assert!(lobby.reply_next());
         if is_known_late {
@@ -76,16 +76,16 @@ fn a_player_banned_while_logging_in_is_rejected() {
 
 #[test]
 fn a_kicked_player_receives_the_reason() {
-    for (reason, said) in [("", "You have been disconnected by an administrator."), ("go", "go")] {
+    for (reason, text) in [("", "You have been disconnected by an administrator."), ("go", "go")] {
         let mut lobby = lobby();
         let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
-        lobby.hear(ada);
+        lobby.receive(ada);
         lobby.handle(Event::Kicked { player: ADA, reason: reason.to_owned() });
         assert_eq!(
-            lobby.hear(ada),
+            lobby.receive(ada),
             [
-                format!(r#"{{"command":"notice","style":"kick","text":"{said}","reason":"administrator"}}"#),
-                format!(r#"{{"command":"authentication_failed","text":"{said}"}}"#),
+                format!(r#"{{"command":"notice","style":"kick","text":"{text}","reason":"administrator"}}"#),
+                format!(r#"{{"command":"authentication_failed","text":"{text}"}}"#),
             ]
         );
         assert!(!lobby.is_open(ada) && lobby.is_open(bob));
@@ -106,10 +106,10 @@ fn new_settings_take_effect_at_once() {
     };
     lobby.handle(Event::Reconfigured { settings: Box::new(settings) });
     lobby.advance(Duration::from_secs(3));
-    assert_eq!(lobby.hear_commands(ada).iter().filter(|command| *command == "ping").count(), 3);
+    assert_eq!(lobby.receive_commands(ada).iter().filter(|command| *command == "ping").count(), 3);
     let bob = lobby.connect();
-    lobby.say(bob, r#"{"command":"ask_session","user_agent":"mine"}"#);
-    lobby.say_hello(bob, "Bob");
-    let heard = lobby.hear(bob).concat();
-    assert!(heard.contains("https://example.org") && heard.contains("has been disabled"), "{heard}");
+    lobby.send(bob, r#"{"command":"ask_session","user_agent":"mine"}"#);
+    lobby.send_hello(bob, "Bob");
+    let received = lobby.receive(bob).concat();
+    assert!(received.contains("https://example.org") && received.contains("has been disabled"), "{received}");
 }

@@ -19,7 +19,7 @@ fn lobby() -> SimulatedLobby {
 }
 
 fn game(lobby: &mut SimulatedLobby, conn: ConnId, command: &str, args: &str) {
-    lobby.say(conn, &format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#));
+    lobby.send(conn, &format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#));
 }
 
 fn paced(lobby: &SimulatedLobby) -> Vec<CommandClass> {
@@ -47,15 +47,15 @@ const FLOODS: [(CommandClass, &str, usize, u64, usize); 10] = [
 
 #[test]
 fn a_flood_is_read_at_its_rate() {
-    for (class, saying, burst, seconds, count) in FLOODS {
+    for (class, command, burst, seconds, count) in FLOODS {
         let mut lobby = lobby();
         let (mallory, ada) = (lobby.log_in("player01"), lobby.log_in("player02"));
         // The login has spent some units.
         lobby.advance(SECOND * 10);
-        lobby.hear(mallory);
+        lobby.receive(mallory);
         let flood = burst + 50 * count;
         for _ in 0..flood {
-            lobby.say(mallory, saying);
+            lobby.send(mallory, command);
         }
         // The first message beyond the burst is handled, and the next one waits.
         let read = |lobby: &SimulatedLobby| flood - lobby.unread(mallory);
@@ -66,17 +66,17 @@ fn a_flood_is_read_at_its_rate() {
         }
         lobby.check();
         // Other clients are not affected.
-        lobby.hear(ada);
-        lobby.say(ada, r#"{"command":"ping"}"#);
-        assert_eq!(lobby.hear_commands(ada), ["pong"]);
+        lobby.receive(ada);
+        lobby.send(ada, r#"{"command":"ping"}"#);
+        assert_eq!(lobby.receive_commands(ada), ["pong"]);
         lobby.advance(SECOND * seconds as u32 * 45);
         assert_eq!(lobby.unread(mallory), 0, "{class:?}: nothing is lost");
         assert_eq!(paced(&lobby), vec![class; 50 * count], "{class:?}");
         let logged: Vec<_> =
             lobby.log.iter().filter(|line| matches!(line, LogLine::Paced { .. })).cloned().collect();
         assert_eq!(logged, [LogLine::Paced { conn: mallory, class }]);
-        let told = lobby.hear(mallory).into_iter().filter(|text| text.contains("more slowly"));
-        assert_eq!(told.count(), 1, "{class:?}: the player is told once");
+        let notices = lobby.receive(mallory).into_iter().filter(|text| text.contains("more slowly"));
+        assert_eq!(notices.count(), 1, "{class:?}: the player is told once");
         assert!(lobby.is_open(mallory));
     }
 }
@@ -86,14 +86,14 @@ fn every_message_of_a_flood_is_answered_in_order() {
     let mut lobby = lobby();
     let conn = lobby.log_in("player01");
     for _ in 0..650 {
-        lobby.say(conn, r#"{"command":"ping"}"#);
+        lobby.send(conn, r#"{"command":"ping"}"#);
     }
-    lobby.say(conn, r#"{"command":"ice_servers"}"#);
+    lobby.send(conn, r#"{"command":"ice_servers"}"#);
     lobby.advance(SECOND * 10);
-    let mut heard = lobby.hear_commands(conn);
-    heard.retain(|command| command != "player_info");
+    let mut received = lobby.receive_commands(conn);
+    received.retain(|command| command != "player_info");
     let expected = [vec!["pong"; 500], vec!["notice"], vec!["pong"; 150], vec!["ice_servers"]].concat();
-    assert!(heard == expected);
+    assert!(received == expected);
 }
 
 #[test]
@@ -124,8 +124,8 @@ fn a_flood_that_waits_for_the_database_is_read_completely() {
     let conn = lobby.log_in("player01");
     lobby.holds_replies = true;
     for _ in 0..200 {
-        lobby.say(conn, r#"{"command":"social_add","friend":2}"#);
-        lobby.say(conn, r#"{"command":"ping"}"#);
+        lobby.send(conn, r#"{"command":"social_add","friend":2}"#);
+        lobby.send(conn, r#"{"command":"ping"}"#);
     }
     for _ in 0..1000 {
         lobby.reply_next();
@@ -136,7 +136,7 @@ fn a_flood_that_waits_for_the_database_is_read_completely() {
     lobby.holds_replies = false;
     lobby.advance(SECOND * 10);
     assert!(lobby.world.is_settled());
-    assert_eq!(lobby.hear_commands(conn).iter().filter(|command| *command == "pong").count(), 200);
+    assert_eq!(lobby.receive_commands(conn).iter().filter(|command| *command == "pong").count(), 200);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_flooding_client_leaves_nothing_when_it_disconnects() {
     for _ in 0..5 {
         let conn = lobby.log_in("player01");
         for _ in 0..2000 {
-            lobby.say(conn, r#"{"command":"ping"}"#);
+            lobby.send(conn, r#"{"command":"ping"}"#);
         }
         lobby.disconnect(conn);
     }
@@ -159,10 +159,10 @@ fn a_flooding_client_leaves_nothing_when_it_disconnects() {
 fn a_host_who_sets_up_a_large_lobby_meets_no_limit() {
     let mut lobby = lobby();
     let conns: Vec<ConnId> = (1..=16).map(|number| lobby.log_in(&format!("player{number:02}"))).collect();
-    lobby.say(conns[0], r#"{"command":"game_host","visibility":"public"}"#);
+    lobby.send(conns[0], r#"{"command":"game_host","visibility":"public"}"#);
     for conn in &conns {
         if *conn != conns[0] {
-            lobby.say(*conn, r#"{"command":"game_join","uid":1}"#);
+            lobby.send(*conn, r#"{"command":"game_join","uid":1}"#);
         }
         game(&mut lobby, *conn, "GameState", r#"["Idle"]"#);
         game(&mut lobby, *conn, "GameState", r#"["Lobby"]"#);
@@ -210,26 +210,26 @@ fn players_who_click_a_lot_meet_no_limit() {
     let mut lobby = lobby();
     let conn = lobby.log_in("player01");
     for question in ["ice_servers", "matchmaker_info", "coop_list"] {
-        lobby.say(conn, &format!(r#"{{"command":"{question}"}}"#));
+        lobby.send(conn, &format!(r#"{{"command":"{question}"}}"#));
     }
-    lobby.say(conn, r#"{"command":"avatar","action":"list_avatar"}"#);
-    lobby.say(conn, r#"{"command":"modvault","type":"start"}"#);
+    lobby.send(conn, r#"{"command":"avatar","action":"list_avatar"}"#);
+    lobby.send(conn, r#"{"command":"modvault","type":"start"}"#);
     for minute in 0..60 {
         for tick in 0..12 {
             // The Java client pings every five seconds; the player tries to join games and
             // adds friends.
-            lobby.say(conn, r#"{"command":"ping"}"#);
-            lobby.say(conn, r#"{"command":"game_join","uid":99}"#);
+            lobby.send(conn, r#"{"command":"ping"}"#);
+            lobby.send(conn, r#"{"command":"game_join","uid":99}"#);
             if tick % 2 == 0 {
-                lobby.say(conn, r#"{"command":"game_join","uid":98}"#);
+                lobby.send(conn, r#"{"command":"game_join","uid":98}"#);
             }
-            lobby.say(conn, &format!(r#"{{"command":"social_add","friend":{}}}"#, 2 + (minute + tick) % 70));
+            lobby.send(conn, &format!(r#"{{"command":"social_add","friend":{}}}"#, 2 + (minute + tick) % 70));
             lobby.advance(SECOND * 5);
         }
     }
     // The mods of a joined game.
     for number in 0..50 {
-        lobby.say(conn, &format!(r#"{{"command":"modvault","type":"download","uid":"mod{number}"}}"#));
+        lobby.send(conn, &format!(r#"{{"command":"modvault","type":"download","uid":"mod{number}"}}"#));
     }
     assert_eq!(paced(&lobby), []);
 }
@@ -240,14 +240,14 @@ fn sixteen_households_behind_one_address_meet_no_limit() {
     let address = "203.0.113.9".parse().ok();
     for number in 1..=64 {
         let conn = lobby.connect_from(address);
-        lobby.say(conn, r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#);
+        lobby.send(conn, r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#);
         if number % 4 == 0 {
             // One player of each household has forgotten the password.
-            lobby.say(conn, r#"{"command":"hello","login":"Ada","password":"wrong","unique_id":""}"#);
+            lobby.send(conn, r#"{"command":"hello","login":"Ada","password":"wrong","unique_id":""}"#);
         }
-        lobby.say_hello(conn, &format!("player{number:02}"));
+        lobby.send_hello(conn, &format!("player{number:02}"));
         for question in ["ice_servers", "matchmaker_info"] {
-            lobby.say(conn, &format!(r#"{{"command":"{question}"}}"#));
+            lobby.send(conn, &format!(r#"{{"command":"{question}"}}"#));
         }
     }
     assert_eq!((lobby.world.player_count(), lobby.world.waiting_logins()), (64, 0));
@@ -256,16 +256,16 @@ fn sixteen_households_behind_one_address_meet_no_limit() {
 
 /// Reconnects every half second for ten seconds, logs in if there is a login, and floods each time.
 /// Returns how many messages of the flood the lobby reads.
-fn read_by_one_who_reconnects(login: Option<&str>, address: Option<IpAddr>, saying: &str) -> usize {
+fn read_by_one_who_reconnects(login: Option<&str>, address: Option<IpAddr>, command: &str) -> usize {
     let mut lobby = lobby();
     let mut read = 0;
     for _ in 0..20 {
         let conn = lobby.connect_from(address);
         if let Some(login) = login {
-            lobby.say_hello(conn, login);
+            lobby.send_hello(conn, login);
         }
         for _ in 0..600 {
-            lobby.say(conn, saying);
+            lobby.send(conn, command);
         }
         lobby.advance(SECOND / 2);
         read += 600 - lobby.unread(conn).min(600);
@@ -277,9 +277,9 @@ fn read_by_one_who_reconnects(login: Option<&str>, address: Option<IpAddr>, sayi
 
 #[test]
 fn a_reconnect_is_not_a_new_burst() {
-    for (class, saying, burst, seconds, count) in FLOODS {
+    for (class, command, burst, seconds, count) in FLOODS {
         // Further logins are refused.
-        let read = read_by_one_who_reconnects(Some("player01"), None, saying);
+        let read = read_by_one_who_reconnects(Some("player01"), None, command);
         let allowed = burst + 10 * count / seconds as usize;
         // The last message of a burst is handled, and every connection begins with one message.
         assert!(read <= allowed + 21, "{class:?}: {read} instead of {allowed}");
@@ -290,13 +290,13 @@ fn a_reconnect_is_not_a_new_burst() {
 #[test]
 fn a_second_client_of_the_same_player_is_not_a_new_burst() {
     let mut lobby = lobby();
-    let saying = r#"{"command":"game_join","uid":99}"#;
+    let command = r#"{"command":"game_join","uid":99}"#;
     let (mut read, mut last) = (0, ConnId(0));
     for _ in 0..10 {
         // The login signs out the connection before, which has not disconnected itself.
         let conn = lobby.connect();
-        lobby.say_hello(conn, "player01");
-        (0..100).for_each(|_| lobby.say(conn, saying));
+        lobby.send_hello(conn, "player01");
+        (0..100).for_each(|_| lobby.send(conn, command));
         lobby.advance(SECOND);
         read += 100 - lobby.unread(conn);
         last = conn;
@@ -306,29 +306,29 @@ fn a_second_client_of_the_same_player_is_not_a_new_burst() {
     // Paid spending is forgotten: a minute later the whole burst is available again.
     lobby.advance(SECOND * 90);
     let conn = lobby.log_in("player01");
-    (0..100).for_each(|_| lobby.say(conn, saying));
+    (0..100).for_each(|_| lobby.send(conn, command));
     assert_eq!(lobby.unread(conn), 100 - 31);
 }
 
 #[test]
 fn a_message_sent_along_with_the_login_counts() {
     let mut lobby = lobby();
-    let saying = r#"{"command":"game_join","uid":99}"#;
+    let command = r#"{"command":"game_join","uid":99}"#;
     let conn = lobby.log_in("player01");
-    (0..30).for_each(|_| lobby.say(conn, saying));
+    (0..30).for_each(|_| lobby.send(conn, command));
     lobby.disconnect(conn);
     for _ in 0..3 {
         lobby.holds_replies = true;
         let conn = lobby.connect();
-        lobby.say_hello(conn, "player01");
-        lobby.say(conn, saying);
+        lobby.send_hello(conn, "player01");
+        lobby.send(conn, command);
         lobby.holds_replies = false;
         while lobby.reply_next() {}
         lobby.disconnect(conn);
     }
     let conn = lobby.log_in("player01");
     // One message may be read while the login is in progress.
-    (0..2).for_each(|_| lobby.say(conn, saying));
+    (0..2).for_each(|_| lobby.send(conn, command));
     lobby.advance(SECOND * 3);
     assert_eq!(lobby.unread(conn), 1, "four are owed");
     lobby.advance(SECOND);
@@ -339,16 +339,16 @@ fn a_message_sent_along_with_the_login_counts() {
 #[test]
 fn before_the_login_an_address_counts() {
     let address = |text: &str| text.parse().ok();
-    let saying = r#"{"command":"ask_session"}"#;
-    let household = read_by_one_who_reconnects(None, address("2001:db8::1"), saying);
+    let command = r#"{"command":"ask_session"}"#;
+    let household = read_by_one_who_reconnects(None, address("2001:db8::1"), command);
     assert!((38..=61).contains(&household), "{household}: 30, one a second, and one a connection that waits");
-    let by_connection = read_by_one_who_reconnects(None, None, saying);
+    let by_connection = read_by_one_who_reconnects(None, None, command);
     assert_eq!(by_connection, 20 * 31, "nobody knows from where they come");
     // Another address in the same network, and others outside of it.
     let mut lobby = lobby();
     let mut read = |from: &str| {
         let conn = lobby.connect_from(address(from));
-        (0..100).for_each(|_| lobby.say(conn, saying));
+        (0..100).for_each(|_| lobby.send(conn, command));
         let read = 100 - lobby.unread(conn);
         lobby.disconnect(conn);
         read
@@ -366,19 +366,19 @@ fn a_flood_does_not_keep_others_at_the_address_out() {
     let address = "203.0.113.9".parse().ok();
     for _ in 0..200 {
         let conn = lobby.connect_from(address);
-        (0..100).for_each(|_| lobby.say(conn, r#"{"command":"ask_session"}"#));
+        (0..100).for_each(|_| lobby.send(conn, r#"{"command":"ask_session"}"#));
         lobby.disconnect(conn);
     }
     lobby.counts.clear();
     let ada = lobby.connect_from(address);
-    lobby.say(ada, r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#);
-    lobby.say_hello(ada, "player01");
+    lobby.send(ada, r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#);
+    lobby.send_hello(ada, "player01");
     lobby.advance(SECOND * 4);
-    let heard = lobby.hear(ada);
-    assert!(heard.iter().any(|text| text.starts_with(r#"{"command":"welcome""#)), "{heard:?}");
+    let received = lobby.receive(ada);
+    assert!(received.iter().any(|text| text.starts_with(r#"{"command":"welcome""#)), "{received:?}");
     // Ada was not too fast herself, and her login leaves the spending of the address behind.
-    assert!(!heard.iter().any(|text| text.contains("more slowly")));
-    (0..30).for_each(|_| lobby.say(ada, r#"{"command":"ask_session"}"#));
+    assert!(!received.iter().any(|text| text.contains("more slowly")));
+    (0..30).for_each(|_| lobby.send(ada, r#"{"command":"ask_session"}"#));
     assert_eq!(lobby.unread(ada), 0);
 }
 
@@ -388,8 +388,8 @@ fn a_login_leaves_no_spending_at_the_address() {
     let address = "203.0.113.9".parse().ok();
     for number in 1..=60 {
         let conn = lobby.connect_from(address);
-        lobby.say(conn, r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#);
-        lobby.say_hello(conn, &format!("player{number:02}"));
+        lobby.send(conn, r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#);
+        lobby.send_hello(conn, &format!("player{number:02}"));
         lobby.disconnect(conn);
     }
     assert_eq!(paced(&lobby), []);
@@ -402,18 +402,18 @@ fn an_inherited_debt_is_paid_before_the_first_answer() {
     let mut answered = 0;
     for _ in 0..100 {
         let conn = lobby.connect_from(address);
-        (0..50).for_each(|_| lobby.say(conn, r#"{"command":"ask_session"}"#));
+        (0..50).for_each(|_| lobby.send(conn, r#"{"command":"ask_session"}"#));
         lobby.advance(SECOND / 10);
-        answered += lobby.hear_commands(conn).iter().filter(|command| *command == "session").count();
+        answered += lobby.receive_commands(conn).iter().filter(|command| *command == "session").count();
         lobby.check();
         lobby.disconnect(conn);
     }
     // In ten seconds: the burst, the first message beyond it, and one per second.
     assert!((39..=41).contains(&answered), "{answered}");
     let conn = lobby.connect_from(address);
-    lobby.say(conn, r#"{"command":"ask_session"}"#);
+    lobby.send(conn, r#"{"command":"ask_session"}"#);
     lobby.advance(SECOND * 2);
-    assert!(lobby.hear_commands(conn).contains(&"session".to_owned()));
+    assert!(lobby.receive_commands(conn).contains(&"session".to_owned()));
 }
 
 #[test]
@@ -423,13 +423,13 @@ fn successive_connections_of_an_address_share_a_burst() {
     let mut answered = 0;
     for _ in 0..10 {
         let conn = lobby.connect_from(address);
-        (0..1000).for_each(|_| lobby.say(conn, r#"{"command":"ping"}"#));
-        answered += lobby.hear_commands(conn).iter().filter(|command| *command == "pong").count();
+        (0..1000).for_each(|_| lobby.send(conn, r#"{"command":"ping"}"#));
+        answered += lobby.receive_commands(conn).iter().filter(|command| *command == "pong").count();
     }
     assert_eq!(answered, 501);
     // An honest new client still gets in.
     let conn = lobby.connect_from(address);
-    lobby.say_hello(conn, "player01");
+    lobby.send_hello(conn, "player01");
     lobby.advance(SECOND * 2);
     assert_eq!(lobby.world.player_count(), 1);
 }

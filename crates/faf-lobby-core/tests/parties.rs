@@ -14,7 +14,7 @@ fn lobby<const N: usize>(logins: [&str; N]) -> (SimulatedLobby, [ConnId; N]) {
     let mut lobby = SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(logins));
     let online = logins.map(|login| lobby.log_in(login));
     tick(&mut lobby);
-    online.iter().for_each(|conn| drop(lobby.hear(*conn)));
+    online.iter().for_each(|conn| drop(lobby.receive(*conn)));
     (lobby, online)
 }
 
@@ -24,15 +24,15 @@ fn tick(lobby: &mut SimulatedLobby) {
 }
 
 fn invite(lobby: &mut SimulatedLobby, sender: ConnId, recipient: u32) {
-    lobby.say(sender, &format!(r#"{{"command":"invite_to_party","recipient_id":{recipient}}}"#));
+    lobby.send(sender, &format!(r#"{{"command":"invite_to_party","recipient_id":{recipient}}}"#));
 }
 
 fn accept(lobby: &mut SimulatedLobby, player: ConnId, sender: u32) {
-    lobby.say(player, &format!(r#"{{"command":"accept_party_invite","sender_id":{sender}}}"#));
+    lobby.send(player, &format!(r#"{{"command":"accept_party_invite","sender_id":{sender}}}"#));
 }
 
 fn kick(lobby: &mut SimulatedLobby, sender: ConnId, kicked: u32) {
-    lobby.say(sender, &format!(r#"{{"command":"kick_player_from_party","kicked_player_id":{kicked}}}"#));
+    lobby.send(sender, &format!(r#"{{"command":"kick_player_from_party","kicked_player_id":{kicked}}}"#));
 }
 
 fn error(text: &str) -> String {
@@ -51,8 +51,8 @@ fn party_of_two() -> (SimulatedLobby, ConnId, ConnId) {
     invite(&mut lobby, ada, 2);
     accept(&mut lobby, bob, 1);
     tick(&mut lobby);
-    assert_eq!(lobby.hear(ada), [party(1, &[1, 2])]);
-    lobby.hear(bob);
+    assert_eq!(lobby.receive(ada), [party(1, &[1, 2])]);
+    lobby.receive(bob);
     (lobby, ada, bob)
 }
 
@@ -60,17 +60,17 @@ fn party_of_two() -> (SimulatedLobby, ConnId, ConnId) {
 fn an_invitation_is_used_up_by_accepting_and_by_a_kick() {
     let (mut lobby, ada, bob) = party_of_two();
     kick(&mut lobby, ada, 2);
-    assert_eq!(lobby.hear(bob), [r#"{"command":"kicked_from_party"}"#]);
+    assert_eq!(lobby.receive(bob), [r#"{"command":"kicked_from_party"}"#]);
     accept(&mut lobby, bob, 1);
-    assert_eq!(lobby.hear(bob), [error("You are not invited to that party (anymore)")]);
+    assert_eq!(lobby.receive(bob), [error("You are not invited to that party (anymore)")]);
     // One that came while Bob was a member, too.
     invite(&mut lobby, ada, 2);
     accept(&mut lobby, bob, 1);
     invite(&mut lobby, ada, 2);
     kick(&mut lobby, ada, 2);
-    lobby.hear(bob);
+    lobby.receive(bob);
     accept(&mut lobby, bob, 1);
-    assert_eq!(lobby.hear(bob), [error("You are not invited to that party (anymore)")]);
+    assert_eq!(lobby.receive(bob), [error("You are not invited to that party (anymore)")]);
     lobby.check();
 }
 
@@ -78,13 +78,13 @@ fn an_invitation_is_used_up_by_accepting_and_by_a_kick() {
 fn an_owner_who_kicks_himself_disbands_the_party() {
     let (mut lobby, ada, bob) = party_of_two();
     kick(&mut lobby, ada, 1);
-    assert_eq!(lobby.hear(ada), [party(1, &[])]);
-    assert_eq!(lobby.hear(bob), [party(1, &[])]);
+    assert_eq!(lobby.receive(ada), [party(1, &[])]);
+    assert_eq!(lobby.receive(bob), [party(1, &[])]);
     // Both are alone and can invite again.
     invite(&mut lobby, bob, 1);
     accept(&mut lobby, ada, 2);
     tick(&mut lobby);
-    assert_eq!(lobby.hear(bob), [party(2, &[2, 1])]);
+    assert_eq!(lobby.receive(bob), [party(2, &[2, 1])]);
     lobby.check();
 }
 
@@ -94,12 +94,12 @@ fn only_the_owner_of_a_party_lets_players_in() {
     invite(&mut lobby, ada, 2);
     invite(&mut lobby, ada, 3);
     accept(&mut lobby, bob, 1);
-    lobby.hear(cid);
+    lobby.receive(cid);
     accept(&mut lobby, cid, 2);
-    assert_eq!(lobby.hear(cid), [error("You are not invited to that party (anymore)")]);
+    assert_eq!(lobby.receive(cid), [error("You are not invited to that party (anymore)")]);
     accept(&mut lobby, cid, 1);
     tick(&mut lobby);
-    assert_eq!(lobby.hear(cid), [party(1, &[1, 2, 3])]);
+    assert_eq!(lobby.receive(cid), [party(1, &[1, 2, 3])]);
     lobby.check();
 }
 
@@ -109,27 +109,27 @@ fn an_invitation_to_oneself_is_ignored_and_the_own_party_is_not_joined_again() {
     invite(&mut lobby, ada, 1);
     accept(&mut lobby, ada, 1);
     invite(&mut lobby, ada, 2);
-    assert_eq!(lobby.hear(bob), [r#"{"command":"party_invite","sender":1}"#]);
+    assert_eq!(lobby.receive(bob), [r#"{"command":"party_invite","sender":1}"#]);
     accept(&mut lobby, bob, 1);
     tick(&mut lobby);
-    assert_eq!(lobby.hear(ada), [""; 0]);
-    assert_eq!(lobby.hear(bob), [""; 0]);
+    assert_eq!(lobby.receive(ada), [""; 0]);
+    assert_eq!(lobby.receive(bob), [""; 0]);
 }
 
 #[test]
 fn who_leaves_a_party_of_one_for_another_is_not_sent_that_it_ended() {
     let (mut lobby, [ada, bob]) = lobby(["Ada", "Bob"]);
-    lobby.say(bob, r#"{"command":"set_party_factions","factions":["aeon"]}"#);
+    lobby.send(bob, r#"{"command":"set_party_factions","factions":["aeon"]}"#);
     tick(&mut lobby);
-    lobby.hear(bob);
+    lobby.receive(bob);
     invite(&mut lobby, ada, 2);
     accept(&mut lobby, bob, 1);
-    assert_eq!(lobby.hear(bob), [r#"{"command":"party_invite","sender":1}"#]);
+    assert_eq!(lobby.receive(bob), [r#"{"command":"party_invite","sender":1}"#]);
     tick(&mut lobby);
     let expected = format!(
         r#"{{"command":"update_party","owner":1,"members":[{{"player":1,"factions":{ALL}}},{{"player":2,"factions":["aeon"]}}]}}"#
     );
-    assert_eq!(lobby.hear(bob), [expected]);
+    assert_eq!(lobby.receive(bob), [expected]);
 }
 
 /// Clients fail on a message about a player whom they have not been sent.
@@ -139,13 +139,13 @@ fn the_inviting_player_is_reported_before_the_invitation() {
     let mut lobby = SimulatedLobby::new(Settings::default(), store);
     let bob = lobby.log_in("Bob");
     tick(&mut lobby);
-    lobby.hear(bob);
+    lobby.receive(bob);
     let ada = lobby.log_in("Ada");
     invite(&mut lobby, ada, 1);
-    assert_eq!(lobby.hear_commands(bob), ["player_info", "party_invite"]);
+    assert_eq!(lobby.receive_commands(bob), ["player_info", "party_invite"]);
     accept(&mut lobby, bob, 2);
     tick(&mut lobby);
-    assert_eq!(lobby.hear_commands(bob), ["player_info", "update_party"]);
+    assert_eq!(lobby.receive_commands(bob), ["player_info", "update_party"]);
 }
 
 #[test]
@@ -156,10 +156,10 @@ fn a_party_has_a_largest_size() {
     let online: Vec<ConnId> = logins.iter().map(|login| lobby.log_in(login)).collect();
     for (number, guest) in (2..).zip(&online[1..]) {
         invite(&mut lobby, online[0], number);
-        lobby.hear(*guest);
+        lobby.receive(*guest);
         accept(&mut lobby, *guest, 1);
         let expected = if number == 17 { vec![error("That party is full.")] } else { Vec::new() };
-        assert_eq!(lobby.hear(*guest), expected, "{number}");
+        assert_eq!(lobby.receive(*guest), expected, "{number}");
     }
     lobby.check();
 }
@@ -170,15 +170,15 @@ fn too_many_invitations_are_refused_and_nothing_is_lost() {
     for _ in 0..30 {
         invite(&mut lobby, ada, 2);
     }
-    assert_eq!(lobby.hear(ada), [""; 0]);
-    assert_eq!(lobby.hear(bob).len(), 30);
+    assert_eq!(lobby.receive(ada), [""; 0]);
+    assert_eq!(lobby.receive(bob).len(), 30);
     invite(&mut lobby, ada, 2);
     let refused = "You have invited too many players in a short time. Please try again in a minute.";
-    assert_eq!(lobby.hear(ada), [error(refused)]);
-    assert_eq!(lobby.hear(bob), [""; 0]);
+    assert_eq!(lobby.receive(ada), [error(refused)]);
+    assert_eq!(lobby.receive(bob), [""; 0]);
     accept(&mut lobby, bob, 1);
     tick(&mut lobby);
-    assert_eq!(lobby.hear(bob), [party(1, &[1, 2])]);
+    assert_eq!(lobby.receive(bob), [party(1, &[1, 2])]);
 }
 
 #[test]
@@ -197,8 +197,8 @@ fn commands_that_cannot_be_read_are_refused_and_the_connection_stays() {
         ("set_party_factions", r#","factions":["uef","borg"]"#),
         ("set_party_factions", r#","factions":[0]"#),
     ] {
-        lobby.say(ada, &format!(r#"{{"command":"{command}"{members}}}"#));
-        let answers = lobby.hear(ada);
+        lobby.send(ada, &format!(r#"{{"command":"{command}"{members}}}"#));
+        let answers = lobby.receive(ada);
         let expected = format!(
             r#"{{"command":"notice","style":"error","text":"Your client has sent \"{command}\" in a form"#
         );
@@ -206,10 +206,10 @@ fn commands_that_cannot_be_read_are_refused_and_the_connection_stays() {
     }
     // Numbers that no player can have are players who are not there.
     for id in ["0", "-5", "3000000000", "1e300", r#""99999999999999999999""#, "2.0", r#""2""#] {
-        lobby.say(ada, &format!(r#"{{"command":"invite_to_party","recipient_id":{id}}}"#));
+        lobby.send(ada, &format!(r#"{{"command":"invite_to_party","recipient_id":{id}}}"#));
     }
-    assert_eq!(lobby.hear(ada), vec![error("The invited player doesn't exist"); 5]);
-    assert_eq!(lobby.hear(bob), vec![r#"{"command":"party_invite","sender":1}"#; 2]);
+    assert_eq!(lobby.receive(ada), vec![error("The invited player doesn't exist"); 5]);
+    assert_eq!(lobby.receive(bob), vec![r#"{"command":"party_invite","sender":1}"#; 2]);
     assert!(lobby.is_open(ada));
     lobby.check();
 }
@@ -223,35 +223,35 @@ fn factions_are_chosen_in_all_forms_and_reported_in_order() {
         (r#"[3,2,3]"#, r#""aeon","cybran""#),
         (r#"[5.0,"Nomad"]"#, r#""nomad""#),
     ] {
-        lobby.say(ada, &format!(r#"{{"command":"set_party_factions","factions":{chosen}}}"#));
-        assert_eq!(lobby.hear(ada), [""; 0]);
+        lobby.send(ada, &format!(r#"{{"command":"set_party_factions","factions":{chosen}}}"#));
+        assert_eq!(lobby.receive(ada), [""; 0]);
         tick(&mut lobby);
         let expected = format!(
             r#"{{"command":"update_party","owner":1,"members":[{{"player":1,"factions":[{reported}]}}]}}"#
         );
-        assert_eq!(lobby.hear(ada), [expected]);
+        assert_eq!(lobby.receive(ada), [expected]);
     }
 }
 
 #[test]
 fn a_busy_player_changes_no_party_whatever_else_is_wrong() {
     let (mut lobby, ada, bob) = party_of_two();
-    lobby.say(ada, r#"{"command":"game_host","visibility":"public"}"#);
-    lobby.hear(ada);
+    lobby.send(ada, r#"{"command":"game_host","visibility":"public"}"#);
+    lobby.receive(ada);
     for (command, wish) in [
         (r#"{"command":"invite_to_party","recipient_id":2}"#, "invite a player"),
         (r#"{"command":"invite_to_party"}"#, "invite a player"),
         (r#"{"command":"accept_party_invite","sender_id":2}"#, "join a party"),
         (r#"{"command":"kick_player_from_party","kicked_player_id":2}"#, "kick a player"),
     ] {
-        lobby.say(ada, command);
-        assert_eq!(lobby.hear(ada), [error(&format!("Can't {wish} while in state STARTING_GAME"))]);
+        lobby.send(ada, command);
+        assert_eq!(lobby.receive(ada), [error(&format!("Can't {wish} while in state STARTING_GAME"))]);
     }
     // Leaving, and choosing factions, are allowed at any time.
-    lobby.say(ada, r#"{"command":"set_party_factions","factions":[1,2,3,4]}"#);
-    lobby.say(ada, r#"{"command":"leave_party"}"#);
-    assert_eq!(lobby.hear(ada), [party(1, &[])]);
-    assert_eq!(lobby.hear(bob), [party(1, &[])]);
+    lobby.send(ada, r#"{"command":"set_party_factions","factions":[1,2,3,4]}"#);
+    lobby.send(ada, r#"{"command":"leave_party"}"#);
+    assert_eq!(lobby.receive(ada), [party(1, &[])]);
+    assert_eq!(lobby.receive(bob), [party(1, &[])]);
     lobby.check();
 }
 
@@ -260,11 +260,11 @@ fn a_busy_player_changes_no_party_whatever_else_is_wrong() {
 fn a_login_elsewhere_ends_the_party_of_the_old_connection() {
     let (mut lobby, _, bob) = party_of_two();
     let ada = lobby.log_in("Ada");
-    assert_eq!(lobby.hear(bob), [party(1, &[])]);
+    assert_eq!(lobby.receive(bob), [party(1, &[])]);
     accept(&mut lobby, bob, 1);
-    assert_eq!(lobby.hear(bob), [error("You are not invited to that party (anymore)")]);
+    assert_eq!(lobby.receive(bob), [error("You are not invited to that party (anymore)")]);
     tick(&mut lobby);
-    lobby.say(ada, r#"{"command":"leave_party"}"#);
-    assert!(lobby.hear(ada).contains(&error("You are not in a party.")));
+    lobby.send(ada, r#"{"command":"leave_party"}"#);
+    assert!(lobby.receive(ada).contains(&error("You are not in a party.")));
     lobby.check();
 }

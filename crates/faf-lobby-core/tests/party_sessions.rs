@@ -34,7 +34,10 @@ const NEED_QUEUES: [&str; 14] = [
 /// Cases that deliberately end in another way, with the reason; `tests/parties.rs` has our way.
 const DELIBERATE: [(&str, &str); 3] = [
     ("quirk-rejoin-after-kick", "P1: an invitation is used up when it is accepted"),
-    ("quirk-owner-kicks-himself", "P2: an owner who kicks himself leaves, so that no party is without owner"),
+    (
+        "quirk-owner-kicks-himself",
+        "P2: an owner who is kicked by the own client leaves, so that no party is without owner",
+    ),
     ("bad-faction", "P7: an unknown faction is refused with a notice, and the connection stays"),
 ];
 
@@ -94,7 +97,7 @@ impl Played {
     fn receive(&mut self) -> BTreeMap<u32, Vec<Value>> {
         let mut received = BTreeMap::new();
         for (number, conn) in &self.online {
-            let messages = self.lobby.hear(*conn).into_iter();
+            let messages = self.lobby.receive(*conn).into_iter();
             let messages = messages.map(|text| serde_json::from_str::<Value>(&text).unwrap());
             let is_direct =
                 |message: &Value| message["command"] != "player_info" && message["command"] != "ping";
@@ -109,7 +112,7 @@ impl Played {
     fn perform(&mut self, step: &Step) {
         match (step.from, &step.send, step.action.as_deref(), step.player) {
             (Some(from), Some(message), None, None) => {
-                self.lobby.say(self.online[&from], &message.to_string());
+                self.lobby.send(self.online[&from], &message.to_string());
             }
             (None, None, Some("party_tick"), None) => self.lobby.advance(Duration::from_secs(1)),
             (None, None, Some("disconnect"), Some(player)) => {

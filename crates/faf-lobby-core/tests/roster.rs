@@ -36,10 +36,10 @@ fn lists(messages: Vec<ServerMessage>) -> Vec<Arc<PlayerList>> {
 /// The last player logs in, receives the lists and disconnects.
 fn snapshot_of_last_player(lobby: &mut SimulatedLobby) -> Vec<Arc<PlayerList>> {
     let conn = lobby.connect();
-    lobby.say_hello(conn, &format!("player{PLAYERS:03}"));
-    let told = lists(lobby.hear_messages(conn));
+    lobby.send_hello(conn, &format!("player{PLAYERS:03}"));
+    let received = lists(lobby.receive_messages(conn));
     lobby.disconnect(conn);
-    told
+    received
 }
 
 fn ids(lists: &[Arc<PlayerList>]) -> BTreeSet<PlayerId> {
@@ -60,7 +60,7 @@ fn logins_share_all_lists_but_a_few() {
     lobby.disconnect(conns[5]);
     let avatar = Avatar { url: "https://example.org/a.png".to_owned(), tooltip: "a".to_owned() };
     lobby.store.account("player200").avatars = vec![avatar.clone()];
-    lobby.say(conns[199], r#"{"command":"avatar","action":"select","avatar":"https://example.org/a.png"}"#);
+    lobby.send(conns[199], r#"{"command":"avatar","action":"select","avatar":"https://example.org/a.png"}"#);
     let third = snapshot_of_last_player(&mut lobby);
     assert!(shared(&second, &third) >= first.len() - 3, "{} of {}", shared(&second, &third), first.len());
     assert_eq!(ids(&third).len(), PLAYERS as usize - 1);
@@ -78,14 +78,14 @@ fn no_list_of_changes_is_too_long_for_clients() {
         lobby.store.account(&format!("player{number:03}")).avatars = vec![avatar];
     }
     let watcher = conns[0];
-    lobby.hear_messages(watcher);
+    lobby.receive_messages(watcher);
     for conn in &conns {
-        lobby.say(*conn, &format!(r#"{{"command":"avatar","action":"select","avatar":"{text}"}}"#));
+        lobby.send(*conn, &format!(r#"{{"command":"avatar","action":"select","avatar":"{text}"}}"#));
     }
     lobby.advance(Duration::from_secs(1));
-    let told = lobby.hear(watcher);
-    assert!(told.len() > 5, "{} lists", told.len());
-    assert!(told.iter().all(|text| text.len() < 512 * 1024));
+    let received = lobby.receive(watcher);
+    assert!(received.len() > 5, "{} lists", received.len());
+    assert!(received.iter().all(|text| text.len() < 512 * 1024));
     probe_login(&lobby.world, lobby.moment(), PlayerId(PLAYERS));
     // The lists reach their limit in bytes long before that in players.
     assert!(snapshot_of_last_player(&mut lobby).len() > 5);
@@ -95,11 +95,11 @@ fn no_list_of_changes_is_too_long_for_clients() {
 fn a_short_report_is_one_message() {
     let (mut lobby, conns) = crowd();
     lobby.advance(Duration::from_secs(1));
-    lobby.hear_messages(conns[0]);
+    lobby.receive_messages(conns[0]);
     conns[100..280].iter().for_each(|conn| lobby.disconnect(*conn));
     lobby.advance(Duration::from_secs(1));
-    let told = lists(lobby.hear_messages(conns[0]));
-    assert_eq!((told.len(), told[0].players.len()), (1, 180));
+    let received = lists(lobby.receive_messages(conns[0]));
+    assert_eq!((received.len(), received[0].players.len()), (1, 180));
 }
 
 #[test]
@@ -107,8 +107,8 @@ fn a_url_longer_than_any_avatars_is_not_looked_up() {
     let (mut lobby, conns) = crowd();
     lobby.holds_replies = true;
     let url = "x".repeat(10_000);
-    lobby.say(conns[0], &format!(r#"{{"command":"avatar","action":"select","avatar":"{url}"}}"#));
+    lobby.send(conns[0], &format!(r#"{{"command":"avatar","action":"select","avatar":"{url}"}}"#));
     assert!(!lobby.reply_next());
-    lobby.say(conns[0], r#"{"command":"avatar","action":"select","avatar":"moon"}"#);
+    lobby.send(conns[0], r#"{"command":"avatar","action":"select","avatar":"moon"}"#);
     assert!(lobby.reply_next());
 }

@@ -33,8 +33,8 @@ fn matchmaking_is_not_offered_yet() {
             ),
         ),
     ] {
-        lobby.say(ada, text);
-        assert_eq!(lobby.hear(ada), [answer]);
+        lobby.send(ada, text);
+        assert_eq!(lobby.receive(ada), [answer]);
     }
     for text in [
         r#"{"command":"game_host","visibility":"public"}"#,
@@ -42,15 +42,15 @@ fn matchmaking_is_not_offered_yet() {
         r#"{"command":"restore_game_session","game_id":1}"#,
         r#"{"command":"game_matchmaking","state":"start"}"#,
     ] {
-        lobby.say(ada, text);
+        lobby.send(ada, text);
         assert_eq!(
-            lobby.hear(ada),
+            lobby.receive(ada),
             [notice("error", "Cannot join game. Please update your client to the newest version.")]
         );
     }
-    lobby.say(ada, r#"{"command":"match_ready"}"#);
-    lobby.say(ada, r#"{"command":"GameState","target":"game","args":["Idle"]}"#);
-    assert_eq!(lobby.hear(ada), [""; 0]);
+    lobby.send(ada, r#"{"command":"match_ready"}"#);
+    lobby.send(ada, r#"{"command":"GameState","target":"game","args":["Idle"]}"#);
+    assert_eq!(lobby.receive(ada), [""; 0]);
     assert!(lobby.is_open(ada));
 }
 
@@ -66,19 +66,19 @@ fn commands_that_clients_send_on_their_own_are_accepted() {
         r#"{"command":"game_matchmaking","state":"stop"}"#,
         r#"{"command":"match_ready"}"#,
     ] {
-        lobby.say(ada, silent);
-        assert_eq!(lobby.hear(ada), [""; 0], "{silent}");
+        lobby.send(ada, silent);
+        assert_eq!(lobby.receive(ada), [""; 0], "{silent}");
     }
     // The same holds while the server shuts down; but a search that cannot begin is refused
     // as usual.
-    lobby.say(ada, r#"{"command":"game_matchmaking","queue_name":"ladder1v1","state":"start"}"#);
-    assert_eq!(lobby.hear(ada), [notice("error", "This server does not offer matchmaking yet.")]);
+    lobby.send(ada, r#"{"command":"game_matchmaking","queue_name":"ladder1v1","state":"start"}"#);
+    assert_eq!(lobby.receive(ada), [notice("error", "This server does not offer matchmaking yet.")]);
     lobby.shut_down();
-    lobby.hear(ada);
-    lobby.say(ada, r#"{"command":"game_matchmaking","state":"stop"}"#);
-    assert_eq!(lobby.hear(ada), [""; 0]);
-    lobby.say(ada, r#"{"command":"game_matchmaking","state":"start"}"#);
-    assert_eq!(lobby.hear(ada), [r#"{"command":"disabled","request":"game_matchmaking"}"#]);
+    lobby.receive(ada);
+    lobby.send(ada, r#"{"command":"game_matchmaking","state":"stop"}"#);
+    assert_eq!(lobby.receive(ada), [""; 0]);
+    lobby.send(ada, r#"{"command":"game_matchmaking","state":"start"}"#);
+    assert_eq!(lobby.receive(ada), [r#"{"command":"disabled","request":"game_matchmaking"}"#]);
     assert!(lobby.is_open(ada));
     lobby.check();
 }
@@ -89,17 +89,17 @@ fn unknown_commands_close_the_connection_only_before_the_login() {
     let (ada, stranger) = (lobby.log_in("Ada"), lobby.connect());
     for command in ["unready_party", "is_ready_response", "request", "Ping", "Bottleneck", "no_such_command"]
     {
-        lobby.say(ada, &format!(r#"{{"command":"{command}"}}"#));
+        lobby.send(ada, &format!(r#"{{"command":"{command}"}}"#));
         let text =
             format!(r#"This server does not know the command \"{command}\", which your client has sent."#);
-        assert_eq!(lobby.hear(ada), [notice("info", &text)]);
+        assert_eq!(lobby.receive(ada), [notice("info", &text)]);
     }
-    lobby.say(stranger, r#"{"command":"unready_party"}"#);
-    assert_eq!(lobby.hear(stranger), [""; 0]);
+    lobby.send(stranger, r#"{"command":"unready_party"}"#);
+    assert_eq!(lobby.receive(stranger), [""; 0]);
     assert!(!lobby.is_open(stranger));
     // A message without a command is invalid.
-    lobby.say(ada, r#"{"no":"command"}"#);
-    assert_eq!(lobby.hear_commands(ada), ["invalid"]);
+    lobby.send(ada, r#"{"no":"command"}"#);
+    assert_eq!(lobby.receive_commands(ada), ["invalid"]);
     assert!(!lobby.is_open(ada));
     lobby.check();
 }

@@ -28,7 +28,7 @@ fn main() {
         let stream = TcpStream::connect(server.address("tcp://")).unwrap();
         stream.set_nodelay(true).unwrap();
         let mut client = Client { reader: BufReader::new(stream.try_clone().unwrap()), writer: stream };
-        client.say(&format!(r#"{{"command":"auth","token":"{}","unique_id":"x"}}"#, token_of(account)));
+        client.send(&format!(r#"{{"command":"auth","token":"{}","unique_id":"x"}}"#, token_of(account)));
         client.wait_for("\"games\":[");
         for game in 0..GAMES {
             let ping = client.ask(r#"{"command":"ping"}"#, "pong");
@@ -61,12 +61,12 @@ struct Client {
 }
 
 impl Client {
-    fn say(&mut self, line: &str) {
+    fn send(&mut self, line: &str) {
         self.writer.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     fn state(&mut self, state: &str) {
-        self.say(&format!(r#"{{"command":"GameState","target":"game","args":["{state}"]}}"#));
+        self.send(&format!(r#"{{"command":"GameState","target":"game","args":["{state}"]}}"#));
     }
 
     fn wait_for(&mut self, part: &str) {
@@ -79,7 +79,7 @@ impl Client {
 
     fn ask(&mut self, line: &str, answer: &str) -> Duration {
         let begin = Instant::now();
-        self.say(line);
+        self.send(line);
         self.wait_for(answer);
         begin.elapsed()
     }

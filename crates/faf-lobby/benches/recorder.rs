@@ -142,9 +142,9 @@ fn measure(is_on: bool, events: u32, event: &dyn Fn(u32) -> Option<Event>) -> (D
         }
     }
     lobby.recorder.flush();
-    let told = begin.elapsed();
+    let handled = begin.elapsed();
     lobby.finish();
-    (told / events, begin.elapsed() / events)
+    (handled / events, begin.elapsed() / events)
 }
 
 fn compare(what: &str, events: u32, event: &dyn Fn(u32) -> Option<Event>) {
@@ -175,9 +175,9 @@ fn login() {
             lobby.log_in(number);
             lobby.recorder.flush();
         }
-        let told = begin.elapsed();
+        let handled = begin.elapsed();
         lobby.finish();
-        (told / PLAYERS, begin.elapsed() / PLAYERS)
+        (handled / PLAYERS, begin.elapsed() / PLAYERS)
     };
     let ((off, _), (on, written)) = (round(false), round(true));
     print_row("one of 2000 logins (3 events)", off, on, written);

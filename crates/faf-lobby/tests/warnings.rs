@@ -36,14 +36,14 @@ fn warnings(server: Serving) -> Vec<String> {
 }
 
 /// Sends something on a connection of its own, and reads until this text or the end.
-fn say(address: &str, bytes: &[u8], until: &str) {
+fn send(address: &str, bytes: &[u8], until: &str) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(bytes).unwrap();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let mut block = [0; 4096];
-    while until.is_empty() || !String::from_utf8_lossy(&heard).contains(until) {
+    while until.is_empty() || !String::from_utf8_lossy(&received).contains(until) {
         match stream.read(&mut block) {
-            Ok(length @ 1..) => heard.extend_from_slice(&block[..length]),
+            Ok(length @ 1..) => received.extend_from_slice(&block[..length]),
             _ => return assert!(until.is_empty(), "{until} is missing"),
         }
     }
@@ -56,7 +56,7 @@ fn upgrade(address: &str, header: &str) {
     let ping = br#"{"command":"ping"}"#;
     let frame = [&[0x81, 0x80 | ping.len() as u8, 0, 0, 0, 0][..], ping].concat();
     let request = format!("{head}X-Real-IP: {header}\r\n\r\n");
-    say(address, &[request.as_bytes(), &frame].concat(), "pong");
+    send(address, &[request.as_bytes(), &frame].concat(), "pong");
 }
 
 #[test]
@@ -70,9 +70,9 @@ fn what_a_proxy_says_and_cannot_be_understood_is_told_once() {
         upgrade(&server.address("ws://"), header);
     }
     let warnings = warnings(server);
-    let told: Vec<_> = warnings.iter().filter(|line| line.contains("forwarded_header")).collect();
-    assert_eq!(told.len(), 1, "{warnings:?}");
-    assert!(!told[0].contains("gibberish"), "{told:?}");
+    let notices: Vec<_> = warnings.iter().filter(|line| line.contains("forwarded_header")).collect();
+    assert_eq!(notices.len(), 1, "{warnings:?}");
+    assert!(!notices[0].contains("gibberish"), "{notices:?}");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn proxy_headers_that_are_refused_are_told_once() {
         let server =
             Serving::start(server.current_dir(operator.0.path()).stdin(Stdio::null()).stderr(Stdio::piped()));
         for _ in 0..3 {
-            say(&server.address("tcp://"), text.as_bytes(), "");
+            send(&server.address("tcp://"), text.as_bytes(), "");
         }
         let warnings = warnings(server);
         assert_eq!(warnings.iter().filter(|line| line.contains(told_of)).count(), 1, "{warnings:?}");
@@ -110,9 +110,9 @@ fn keys_that_are_too_short_are_told() {
     // Every login looks for keys again.
     for _ in 0..2 {
         let auth = "{\"command\":\"auth\",\"token\":\"x\",\"unique_id\":\"x\"}\n";
-        say(&server.address("tcp://"), auth.as_bytes(), "authentication_failed");
+        send(&server.address("tcp://"), auth.as_bytes(), "authentication_failed");
     }
     let warnings = warnings(server);
-    let told = warnings.iter().filter(|line| line.contains("the key `old` of the JWKS has 1024 bits"));
-    assert_eq!(told.count(), 1, "{warnings:?}");
+    let notices = warnings.iter().filter(|line| line.contains("the key `old` of the JWKS has 1024 bits"));
+    assert_eq!(notices.count(), 1, "{warnings:?}");
 }

@@ -309,8 +309,8 @@ client_commands! {
         /// {"command": "invite_to_party", "recipient_id": 12}
         /// ```
         InviteToParty(InviteToParty) = "invite_to_party" {
-            /// The invited player. Whole numbers that are not a [`PlayerId`] are read as 0, which is
-            /// never the id of a player.
+            /// The invited player. Whole numbers that are not a [`PlayerId`] are read as 0, which
+            /// is never the id of a player.
             #[serde(deserialize_with = "any_player")]
             recipient_id: PlayerId,
         };

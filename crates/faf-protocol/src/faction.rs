@@ -17,7 +17,7 @@ pub enum Faction {
     Aeon = 2,
     /// Cybran Nation.
     Cybran = 3,
-    /// Seraphim.
+    /// The Seraphim.
     Seraphim = 4,
     /// Nomads, which only a featured mod has.
     Nomad = 5,

@@ -16,7 +16,7 @@ use crate::store::FakeStore;
 const LOGINS: [&str; 3] = ["Ada", "Bob", "Cem"];
 
 /// Messages of clients, sensible or not.
-const SAYINGS: [&str; 63] = [
+const MESSAGES: [&str; 63] = [
     r#"{"command":"ping"}"#,
     r#"{"command":"pong"}"#,
     r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"1"}"#,
@@ -102,10 +102,10 @@ pub fn run(story: &[u8]) {
         let somebody = open.get(choice % open.len().max(1)).copied();
         match (step % 16, somebody) {
             (0 | 1, _) if open.len() < 8 => conns.push(lobby.connect()),
-            (2 | 3, Some(conn)) => lobby.say_hello(conn, LOGINS[choice / 8 % LOGINS.len()]),
+            (2 | 3, Some(conn)) => lobby.send_hello(conn, LOGINS[choice / 8 % LOGINS.len()]),
             (4..=8, Some(conn)) => {
-                let saying = bytes.next().unwrap_or_default();
-                lobby.say(conn, SAYINGS[usize::from(saying) % SAYINGS.len()]);
+                let number = bytes.next().unwrap_or_default();
+                lobby.send(conn, MESSAGES[usize::from(number) % MESSAGES.len()]);
             }
             (9, Some(conn)) => lobby.disconnect(conn),
             (10, _) => lobby.holds_replies = !lobby.holds_replies,

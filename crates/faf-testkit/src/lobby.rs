@@ -58,7 +58,7 @@ pub struct SimulatedLobby {
 
 #[derive(Debug, Clone)]
 struct Client {
-    heard: VecDeque<ServerMessage>,
+    incoming: VecDeque<ServerMessage>,
     is_open: bool,
     is_logged_in: bool,
     /// Reasons for which the lobby does not read from the connection.
@@ -117,7 +117,7 @@ impl SimulatedLobby {
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
         let client = Client {
-            heard: VecDeque::new(),
+            incoming: VecDeque::new(),
             is_open: true,
             is_logged_in: false,
             holds: BTreeSet::new(),
@@ -135,17 +135,17 @@ impl SimulatedLobby {
     /// If the login is not accepted.
     pub fn log_in(&mut self, login: &str) -> ConnId {
         let conn = self.connect();
-        self.say_hello(conn, login);
-        assert!(self.clients[&conn].is_logged_in, "{login}: {:?}", self.hear(conn));
-        self.hear(conn);
+        self.send_hello(conn, login);
+        assert!(self.clients[&conn].is_logged_in, "{login}: {:?}", self.receive(conn));
+        self.receive(conn);
         conn
     }
 
     /// Sends `hello` with the right password.
-    pub fn say_hello(&mut self, conn: ConnId, login: &str) {
+    pub fn send_hello(&mut self, conn: ConnId, login: &str) {
         let password = format!("{login}-pw");
         let id = format!("machine-of-{login}");
-        self.say(
+        self.send(
             conn,
             &format!(r#"{{"command":"hello","login":"{login}","password":"{password}","unique_id":"{id}"}}"#),
         );
@@ -155,7 +155,7 @@ impl SimulatedLobby {
     ///
     /// # Panics
     /// If the text is not a message.
-    pub fn say(&mut self, conn: ConnId, text: &str) {
+    pub fn send(&mut self, conn: ConnId, text: &str) {
         let message = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         self.client(conn).outgoing.push_back(message);
         self.run();
@@ -168,24 +168,24 @@ impl SimulatedLobby {
     }
 
     /// Returns the messages a client has received since the last call, as JSON.
-    pub fn hear(&mut self, conn: ConnId) -> Vec<String> {
+    pub fn receive(&mut self, conn: ConnId) -> Vec<String> {
         let as_text = |message: ServerMessage| {
             let mut json = Vec::new();
             message.write_json(&mut json).expect("messages of the lobby can be encoded");
             String::from_utf8(json).expect("JSON is UTF-8")
         };
-        self.client(conn).heard.drain(..).map(as_text).collect()
+        self.client(conn).incoming.drain(..).map(as_text).collect()
     }
 
     /// Returns the messages a client has received since the last call.
-    pub fn hear_messages(&mut self, conn: ConnId) -> Vec<ServerMessage> {
-        self.client(conn).heard.drain(..).collect()
+    pub fn receive_messages(&mut self, conn: ConnId) -> Vec<ServerMessage> {
+        self.client(conn).incoming.drain(..).collect()
     }
 
     /// Returns the commands of the messages a client has received since the last call.
-    pub fn hear_commands(&mut self, conn: ConnId) -> Vec<String> {
+    pub fn receive_commands(&mut self, conn: ConnId) -> Vec<String> {
         let command = |text: String| text.parse::<Message>().ok()?.command().map(String::from);
-        self.hear(conn).into_iter().filter_map(command).collect()
+        self.receive(conn).into_iter().filter_map(command).collect()
     }
 
     /// Returns the number of a client's messages that the lobby has not read yet.
@@ -395,7 +395,7 @@ impl SimulatedLobby {
         for conn in conns {
             let client = self.client(conn);
             assert!(client.is_open, "{conn:?} has ended and is sent {message:?}");
-            client.heard.push_back(message.clone());
+            client.incoming.push_back(message.clone());
         }
     }
 

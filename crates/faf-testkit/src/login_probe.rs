@@ -27,7 +27,7 @@ pub fn probe_login(world: &World, now: Moment, player: PlayerId) {
     let (copy, effects) = log_in(world.clone(), now, player);
     let (_, others) = log_in(restored, now, player);
     assert_eq!(effects, others, "a restored lobby has other effects");
-    let mut heard = effects.iter().filter_map(|effect| match effect {
+    let mut received = effects.iter().filter_map(|effect| match effect {
         Effect::Send { to: Audience::One(CONN), message }
         | Effect::SendSnapshot { conn: CONN, message, .. } => Some(message),
         _ => None,
@@ -37,8 +37,8 @@ pub fn probe_login(world: &World, now: Moment, player: PlayerId) {
         return;
     }
     let (mut players, mut games, mut lists) = (Vec::new(), Vec::new(), 0);
-    assert!(heard.any(|message| matches!(message, ServerMessage::Welcome(_))), "no welcome was sent");
-    for message in heard {
+    assert!(received.any(|message| matches!(message, ServerMessage::Welcome(_))), "no welcome was sent");
+    for message in received {
         let mut json = Vec::new();
         message.write_json(&mut json).expect("messages of the lobby can be encoded");
         assert!(json.len() < LIST_LIMIT, "a message has {} bytes", json.len());

@@ -63,17 +63,17 @@ impl Season {
     /// If the lobby does not react as expected.
     pub fn play(&mut self, winner: i64) -> Played {
         let (ada, bob) = (self.ada, self.bob);
-        self.lobby.say(ada, r#"{"command":"game_host","title":"Ada's game","visibility":"public"}"#);
+        self.lobby.send(ada, r#"{"command":"game_host","title":"Ada's game","visibility":"public"}"#);
         let id = self.lobby.world.games().last().expect("it was hosted").id();
         let mut game = |conn, command: &str, args: &str| {
-            self.lobby.say(conn, &format!(r#"{{"command":"{command}","target":"game","args":[{args}]}}"#));
+            self.lobby.send(conn, &format!(r#"{{"command":"{command}","target":"game","args":[{args}]}}"#));
         };
         game(ada, "GameState", r#""Idle""#);
         game(ada, "GameState", r#""Lobby""#);
         game(ada, "GameMods", r#""uids","one-a ONE-B two unknown""#);
-        self.lobby.say(bob, &format!(r#"{{"command":"game_join","uid":{id}}}"#));
+        self.lobby.send(bob, &format!(r#"{{"command":"game_join","uid":{id}}}"#));
         let mut game = |conn, command: &str, args: &str| {
-            self.lobby.say(conn, &format!(r#"{{"command":"{command}","target":"game","args":[{args}]}}"#));
+            self.lobby.send(conn, &format!(r#"{{"command":"{command}","target":"game","args":[{args}]}}"#));
         };
         game(bob, "GameState", r#""Idle""#);
         game(bob, "GameState", r#""Lobby""#);
@@ -99,7 +99,7 @@ impl Season {
         for (conn, command, args) in
             [(bob, "GameEnded", ""), (ada, "GameState", r#""Ended""#), (bob, "GameState", r#""Ended""#)]
         {
-            self.lobby.say(conn, &format!(r#"{{"command":"{command}","target":"game","args":[{args}]}}"#));
+            self.lobby.send(conn, &format!(r#"{{"command":"{command}","target":"game","args":[{args}]}}"#));
         }
         let stored = self.lobby.store.games[&id].clone();
         let mut launched = stored.launched;

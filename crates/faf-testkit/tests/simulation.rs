@@ -110,7 +110,7 @@ impl Forged {
     }
 
     /// A client sends a message, and the lobby reacts at once.
-    fn say(&mut self, conn: ConnId, text: &str, effects: &[Effect]) -> Outcome {
+    fn send(&mut self, conn: ConnId, text: &str, effects: &[Effect]) -> Outcome {
         let message = ClientMessage::read(text.parse::<Message>().unwrap());
         let mut effects = effects.to_vec();
         effects.push(Effect::Done { conn });
@@ -127,17 +127,17 @@ impl Forged {
         let mut forged = Self::new();
         forged.game(GameState::Initializing, &[]);
         let host = format!(r#"{{"command":"game_host","visibility":"public"{more}}}"#);
-        forged.say(ADA.0, &host, &[launch(ADA.0)]).unwrap();
+        forged.send(ADA.0, &host, &[launch(ADA.0)]).unwrap();
         forged.game(GameState::Lobby, &[ADA.1]);
         let idle = r#"{"target":"game","command":"GameState","args":["Idle"]}"#;
-        forged.say(ADA.0, idle, &[]).unwrap();
+        forged.send(ADA.0, idle, &[]).unwrap();
         forged
     }
 
     /// Creates a state in which Bob has joined that game.
     fn joined() -> Self {
         let mut forged = Self::hosted("");
-        forged.say(BOB.0, &join(""), &[launch(BOB.0)]).unwrap();
+        forged.send(BOB.0, &join(""), &[launch(BOB.0)]).unwrap();
         forged.game(GameState::Lobby, &[ADA.1, BOB.1]);
         forged.does(&introduction()).unwrap();
         forged
@@ -166,7 +166,7 @@ fn info(state: &str) -> Arc<GameInfo> {
     Arc::new(serde_json::from_str(&json).unwrap())
 }
 
-fn told(conn: ConnId, state: &str) -> Effect {
+fn info_to(conn: ConnId, state: &str) -> Effect {
     one(conn, ServerMessage::GameInfo(info(state)))
 }
 
@@ -199,7 +199,7 @@ fn breaks(outcome: Outcome, law: Law) {
 #[test]
 fn valid_steps_break_no_law() {
     let mut forged = Forged::joined();
-    forged.does(&[told(BOB.0, "open"), ice(BOB.0, ADA.1), ice(ADA.0, BOB.1)]).unwrap();
+    forged.does(&[info_to(BOB.0, "open"), ice(BOB.0, ADA.1), ice(ADA.0, BOB.1)]).unwrap();
     let settings = Settings::default();
     forged.checker.second(Size { connections: 3, players: 3 }, &settings).unwrap();
 }
@@ -281,7 +281,7 @@ fn games_are_hosted_by_online_players() {
     let mut forged = Forged::new();
     forged.game(GameState::Initializing, &[]);
     breaks(forged.does(&[]), Law::GamesAreHosted);
-    breaks(Forged::new().does(&[told(BOB.0, "open")]), Law::GamesAreHosted);
+    breaks(Forged::new().does(&[info_to(BOB.0, "open")]), Law::GamesAreHosted);
 
     let mut forged = Forged::joined();
     forged.game(GameState::Lobby, &[BOB.1]);
@@ -312,15 +312,15 @@ fn members_must_have_joined() {
     let mut forged = Forged::hosted("");
     forged.game(GameState::Lobby, &[ADA.1, BOB.1]);
     let restore = format!(r#"{{"command":"restore_game_session","game_id":{GAME}}}"#);
-    breaks(forged.say(BOB.0, &restore, &[]), Law::MembersComeProperly);
+    breaks(forged.send(BOB.0, &restore, &[]), Law::MembersComeProperly);
 }
 
 #[test]
 fn hidden_games_are_hidden() {
     let mut forged = Forged::hosted("");
-    forged.does(&[told(BOB.0, "open")]).unwrap();
-    breaks(forged.does(&[told(CEM.0, "open")]), Law::HiddenStaysHidden);
-    breaks(Forged::hosted("").does(&[told(CEM.0, "closed")]), Law::HiddenStaysHidden);
+    forged.does(&[info_to(BOB.0, "open")]).unwrap();
+    breaks(forged.does(&[info_to(CEM.0, "open")]), Law::HiddenStaysHidden);
+    breaks(Forged::hosted("").does(&[info_to(CEM.0, "closed")]), Law::HiddenStaysHidden);
     let everybody = Effect::Send { to: Audience::LoggedIn, message: ServerMessage::GameInfo(info("open")) };
     breaks(Forged::hosted("").does(&[everybody]), Law::HiddenStaysHidden);
     let but_cem = Effect::Send {
@@ -331,15 +331,15 @@ fn hidden_games_are_hidden() {
     for range in
         [r#","rating_min":100,"enforce_rating_range":true"#, r#","rating_max":-1,"enforce_rating_range":1"#]
     {
-        breaks(Forged::hosted(range).does(&[told(BOB.0, "open")]), Law::HiddenStaysHidden);
+        breaks(Forged::hosted(range).does(&[info_to(BOB.0, "open")]), Law::HiddenStaysHidden);
     }
 
     // One message removes the game where it was shown; a second one breaks the law.
     let ticket =
         forged.request(Some(ADA.0), SetRelation { player: ADA.1, subject: BOB.1, relation: Relation::Foe });
     let changed = Event::Replied { reply: ticket.reply(Ok(Ok(()))) };
-    forged.step(Some(&changed), &[told(BOB.0, "closed")]).unwrap();
-    breaks(forged.does(&[told(BOB.0, "closed")]), Law::HiddenStaysHidden);
+    forged.step(Some(&changed), &[info_to(BOB.0, "closed")]).unwrap();
+    breaks(forged.does(&[info_to(BOB.0, "closed")]), Law::HiddenStaysHidden);
     let store = FakeStore::default();
     forged.does(&[]).unwrap();
     breaks(Forged::joined().reported_after_telling(&store), Law::NoGhosts);
@@ -381,7 +381,7 @@ fn player_list_at_login_is_complete() {
 
 #[test]
 fn games_are_sent_in_order_and_once_durable() {
-    breaks(Forged::hosted("").does(&[told(BOB.0, "playing")]), Law::ToldIsDurable);
+    breaks(Forged::hosted("").does(&[info_to(BOB.0, "playing")]), Law::LiveIsDurable);
     let to_bob = |state| Effect::Send {
         to: Audience::Several(vec![BOB.0]),
         message: ServerMessage::GameInfo(info(state)),
@@ -389,28 +389,28 @@ fn games_are_sent_in_order_and_once_durable() {
     let mut forged = Forged::hosted("");
     forged.game(GameState::Ended, &[]);
     forged.does(&[to_bob("closed")]).unwrap();
-    breaks(forged.does(&[to_bob("open")]), Law::ToldInOrder);
+    breaks(forged.does(&[to_bob("open")]), Law::StatesInOrder);
 }
 
 #[test]
 fn processes_are_started_only_on_request() {
     breaks(Forged::new().does(&[launch(BOB.0)]), Law::LaunchIsAsked);
     let with_password =
-        |more: &str| Forged::hosted(r#","password":"secret""#).say(BOB.0, &join(more), &[launch(BOB.0)]);
+        |more: &str| Forged::hosted(r#","password":"secret""#).send(BOB.0, &join(more), &[launch(BOB.0)]);
     breaks(with_password(""), Law::PasswordIsNeeded);
     breaks(with_password(r#","password":"wrong""#), Law::PasswordIsNeeded);
     with_password(r#","password":"secret""#).unwrap();
-    breaks(Forged::hosted("").say(CEM.0, &join(""), &[launch(CEM.0)]), Law::FoesStayOut);
+    breaks(Forged::hosted("").send(CEM.0, &join(""), &[launch(CEM.0)]), Law::FoesStayOut);
     let mut forged = Forged::hosted(r#","rating_min":100,"enforce_rating_range":true"#);
-    breaks(forged.say(BOB.0, &join(""), &[launch(BOB.0)]), Law::RatingIsWelcome);
+    breaks(forged.send(BOB.0, &join(""), &[launch(BOB.0)]), Law::RatingIsWelcome);
     let mut forged = Forged::new();
     forged.game(GameState::Initializing, &[]);
     let host = r#"{"command":"game_host","visibility":"friends"}"#;
-    forged.say(ADA.0, host, &[launch(ADA.0)]).unwrap();
+    forged.send(ADA.0, host, &[launch(ADA.0)]).unwrap();
     forged.game(GameState::Lobby, &[ADA.1]);
     let idle = r#"{"target":"game","command":"GameState","args":["Idle"]}"#;
-    forged.say(ADA.0, idle, &[]).unwrap();
-    breaks(forged.say(BOB.0, &join(""), &[launch(BOB.0)]), Law::HiddenIsUnknown);
+    forged.send(ADA.0, idle, &[]).unwrap();
+    breaks(forged.send(BOB.0, &join(""), &[launch(BOB.0)]), Law::HiddenIsUnknown);
 }
 
 #[test]
@@ -420,7 +420,7 @@ fn game_numbers_are_not_reused() {
     forged.checker.killed(&FakeStore::default()).unwrap();
     forged.log_in(ADA.0, ADA.1, Vec::new()).unwrap();
     let host = r#"{"command":"game_host","visibility":"public"}"#;
-    breaks(forged.say(ADA.0, host, &[launch(ADA.0)]), Law::NumbersAreNew);
+    breaks(forged.send(ADA.0, host, &[launch(ADA.0)]), Law::NumbersAreNew);
 }
 
 #[test]
@@ -435,7 +435,7 @@ fn processes_are_connected_only_within_their_game() {
 fn one_side_offers_and_the_host_comes_first() {
     let joining = || {
         let mut forged = Forged::hosted("");
-        forged.say(BOB.0, &join(""), &[launch(BOB.0)]).unwrap();
+        forged.send(BOB.0, &join(""), &[launch(BOB.0)]).unwrap();
         forged.game(GameState::Lobby, &[ADA.1, BOB.1]);
         forged
     };
@@ -449,7 +449,7 @@ fn one_side_offers_and_the_host_comes_first() {
     let (dan, id) = (ConnId(4), PlayerId(4));
     let mut forged = Forged::joined();
     forged.log_in(dan, id, Vec::new()).unwrap();
-    forged.say(dan, &join(""), &[launch(dan)]).unwrap();
+    forged.send(dan, &join(""), &[launch(dan)]).unwrap();
     forged.game(GameState::Lobby, &[ADA.1, BOB.1, id]);
     let join_ada = gpg(dan, ServerToGame::JoinGame { login: "p1".to_owned(), player_id: ADA.1 });
     breaks(forged.does(&[join_ada, connect_to(ADA.0, id, true)]), Law::JoinsMeetEverybody);
@@ -468,12 +468,12 @@ fn played() -> FakeStore {
     let mut lobby = SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(["p1", "p2"]));
     let (ada, bob) = (lobby.log_in("p1"), lobby.log_in("p2"));
     let process = |lobby: &mut SimulatedLobby, conn, text: &str| {
-        lobby.say(conn, &format!(r#"{{"target":"game","command":{text}}}"#));
+        lobby.send(conn, &format!(r#"{{"target":"game","command":{text}}}"#));
     };
-    lobby.say(ada, r#"{"command":"game_host","visibility":"public"}"#);
+    lobby.send(ada, r#"{"command":"game_host","visibility":"public"}"#);
     process(&mut lobby, ada, r#""GameState","args":["Idle"]"#);
     process(&mut lobby, ada, r#""GameState","args":["Lobby"]"#);
-    lobby.say(bob, r#"{"command":"game_join","uid":1}"#);
+    lobby.send(bob, r#"{"command":"game_join","uid":1}"#);
     process(&mut lobby, bob, r#""GameState","args":["Idle"]"#);
     process(&mut lobby, bob, r#""GameState","args":["Lobby"]"#);
     for player in [1, 2] {
@@ -537,8 +537,8 @@ fn only_players_who_have_begun_are_rated() {
         let end = played().games[&GameId(1)].end.clone().unwrap();
         store(GameWrite::End(Box::new(end)))
     };
-    let says = |forged: &mut Forged, conn, said: &str| {
-        forged.say(conn, &format!(r#"{{"target":"game","command":{said}}}"#), &[]).unwrap();
+    let says = |forged: &mut Forged, conn, command: &str| {
+        forged.send(conn, &format!(r#"{{"target":"game","command":{command}}}"#), &[]).unwrap();
     };
     let mut forged = launched();
     says(&mut forged, ADA.0, r#""GameState","args":["Launching"]"#);
@@ -551,13 +551,13 @@ fn only_players_who_have_begun_are_rated() {
 
 #[test]
 fn players_whose_simulation_ended_stay_out() {
-    let back = |said: &str| {
+    let back = |command: &str| {
         let mut forged = launched();
-        forged.say(BOB.0, &format!(r#"{{"target":"game","command":"{said}"}}"#), &[]).unwrap();
+        forged.send(BOB.0, &format!(r#"{{"target":"game","command":"{command}"}}"#), &[]).unwrap();
         forged.game(GameState::Live, &[ADA.1]);
         forged.does(&[]).unwrap();
         forged.game(GameState::Live, &[ADA.1, BOB.1]);
-        forged.say(BOB.0, &format!(r#"{{"command":"restore_game_session","game_id":{GAME}}}"#), &[])
+        forged.send(BOB.0, &format!(r#"{{"command":"restore_game_session","game_id":{GAME}}}"#), &[])
     };
     back("EnforceRating").unwrap();
     breaks(back("GameEnded"), Law::EndedStayOut);
@@ -572,12 +572,12 @@ fn acknowledged_reports_must_be_stored() {
     (game.saved, game.end) = (Some(game.launched.game.clone()), None);
     store.games.insert(GAME, game);
     launched().checker.killed(&store).unwrap();
-    for said in
+    for command in
         [r#""GameResult","args":[2,"defeat 0"]"#, r#""Desync""#, r#""EnforceRating""#, r#""GameEnded""#]
     {
         let mut forged = launched();
-        let said = format!(r#"{{"target":"game","command":{said}}}"#);
-        forged.say(BOB.0, &said, &[]).unwrap();
+        let command = format!(r#"{{"target":"game","command":{command}}}"#);
+        forged.send(BOB.0, &command, &[]).unwrap();
         breaks(forged.checker.killed(&store), Law::AcknowledgedIsKept);
     }
 }

@@ -126,11 +126,13 @@ fn indented(line: &[u8]) -> Vec<u8> {
     let (mut depth, mut is_text, mut is_escaped) = (0, false, false);
     let mut bytes = line.trim_ascii_end().iter().copied().peekable();
     while let Some(byte) = bytes.next() {
+        // Brackets, commas and colons inside a string are not structure.
         if is_text {
             text.push(byte);
             (is_text, is_escaped) = (byte != b'"' || is_escaped, byte == b'\\' && !is_escaped);
             continue;
         }
+        // Empty objects and lists stay on their line, as `jq` and Python write them.
         match byte {
             b'{' | b'[' if bytes.peek().is_some_and(|next| matches!(next, b'}' | b']')) => text.push(byte),
             b'{' | b'[' => {

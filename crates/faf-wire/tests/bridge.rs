@@ -108,9 +108,9 @@ async fn websockets_end_with_a_close_frame() {
     let (_tool, place) = bridge(WireFormat::WebSocket, &url(WireFormat::SimpleJson, address), &[]).await;
     let Upgraded { mut stream, received, .. } =
         in_time(upgrade::connect(connect(&place).await, &place, &[])).await.unwrap();
-    let mut said = received.to_vec();
-    in_time(stream.read_to_end(&mut said)).await.unwrap();
-    assert_eq!(said, CLOSE_FRAME);
+    let mut bytes = received.to_vec();
+    in_time(stream.read_to_end(&mut bytes)).await.unwrap();
+    assert_eq!(bytes, CLOSE_FRAME);
 }
 
 #[tokio::test]
@@ -399,8 +399,8 @@ async fn a_reply_in_flight_arrives_after_the_request_side_closed() {
         client.send(&Message::PING).await;
         assert_eq!(server.read().await, Message::PING);
         server.writer.write(&Message::PONG).unwrap();
-        let (_, heard) = tokio::join!(in_time(client.writer.close()), client.reader.read());
-        assert_eq!(heard.unwrap(), Message::PONG, "{near} to {far}");
+        let (_, reply) = tokio::join!(in_time(client.writer.close()), client.reader.read());
+        assert_eq!(reply.unwrap(), Message::PONG, "{near} to {far}");
         in_time(server.writer.close()).await;
         client.wait_for_end().await;
     }

@@ -140,9 +140,9 @@ fn a_game_is_hosted_joined_and_played_to_its_end() {
     guest.receive_game_info("playing", "[1,2]");
     assert_eq!(guest.orders(), ["Launching"]);
     for player in [&mut host, &mut guest] {
-        let said = player.advance_until("Ended");
-        assert!(said.iter().any(|order| order == "GameResult"), "{said:?}");
-        assert!(said.iter().any(|order| order == "EnforceRating"), "{said:?}");
+        let orders = player.advance_until("Ended");
+        assert!(orders.iter().any(|order| order == "GameResult"), "{orders:?}");
+        assert!(orders.iter().any(|order| order == "EnforceRating"), "{orders:?}");
         assert!(player.is_idle());
     }
 }

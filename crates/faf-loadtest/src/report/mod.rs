@@ -119,6 +119,7 @@ pub(crate) fn write_json(json: &Value, file: &Path) -> anyhow::Result<()> {
 
 /// Formats a number with as many digits as are significant, and with separators of thousands.
 pub(crate) fn figure(value: f64) -> String {
+    // Three significant digits are enough to compare two runs.
     let digits = match value.abs() {
         large if large >= 100.0 => 0,
         middle if middle >= 10.0 => 1,

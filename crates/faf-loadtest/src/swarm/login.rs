@@ -77,6 +77,7 @@ impl Login {
     ) -> Progress {
         let mut progress = Progress::None;
         let mut at = 0;
+        // The same bytes may hold several steps, so each begins at the end of the one before.
         if self.step == Step::Welcome {
             match self.find(&patterns.welcome, bytes) {
                 Some(end) => {
@@ -90,6 +91,7 @@ impl Login {
         if self.step == Step::Games
             && let Some(end) = self.find(&patterns.games, &bytes[at..])
         {
+            // The list of games is the last message of a login, and may be incomplete.
             self.step = Step::LastList;
             *messages += counter.count(&bytes[..at + end]);
             let rest = counter.count(&bytes[at + end..]);

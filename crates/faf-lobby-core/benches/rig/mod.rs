@@ -30,16 +30,16 @@ impl Lobby {
         }
         for game in 1..=GAMES {
             let host = host_of(game);
-            lobby.say(host, r#"{"command":"game_host","visibility":"public","title":"4v4 all welcome"}"#);
+            lobby.send(host, r#"{"command":"game_host","visibility":"public","title":"4v4 all welcome"}"#);
             lobby.enter(host);
             for guest in host..host + MEMBERS {
                 if guest != host {
-                    lobby.say(guest, &format!(r#"{{"command":"game_join","uid":{game}}}"#));
+                    lobby.send(guest, &format!(r#"{{"command":"game_join","uid":{game}}}"#));
                     lobby.enter(guest);
                 }
                 for option in ["Faction", "Color", "Team", "StartSpot", "Army"] {
                     let value = if option == "Team" { 2 + guest % 2 } else { 1 + guest - host };
-                    lobby.say(host, &player_option(guest, option, value));
+                    lobby.send(host, &player_option(guest, option, value));
                 }
             }
         }
@@ -58,17 +58,17 @@ impl Lobby {
             country: "DE".parse().unwrap(),
             session,
         });
-        self.say(conn, &hello(player));
+        self.send(conn, &hello(player));
     }
 
     /// Starts the player's game process, which enters the lobby of the game.
     pub(crate) fn enter(&mut self, player: u64) {
         for state in ["Idle", "Lobby"] {
-            self.say(player, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
+            self.send(player, &format!(r#"{{"target":"game","command":"GameState","args":["{state}"]}}"#));
         }
     }
 
-    pub(crate) fn say(&mut self, player: u64, text: &str) {
+    pub(crate) fn send(&mut self, player: u64, text: &str) {
         let message = ClientMessage::read(text.parse().unwrap());
         self.handle(Event::Received { conn: ConnId(player), message });
     }

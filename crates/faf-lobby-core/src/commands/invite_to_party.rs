@@ -17,7 +17,7 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &InviteToParty) -
     let Some(invited) = lobby.players.get(recipient) else {
         return Err(Refusal::declined(texts::INVITED_PLAYER_UNKNOWN));
     };
-    // Players who do not want to hear of the sender do not, and the sender does not learn it.
+    // The invitation of a foe is dropped without a reply, so that the sender does not learn of it.
     if recipient == sender || invited.foes.contains(&sender) {
         return Ok(Progress::Done);
     }

@@ -28,7 +28,7 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &KickPlayerFromPa
         lobby.parties.remove(kicked);
         lobby.send(conn_of_kicked, ServerMessage::KickedFromParty);
     } else {
-        // The sender's client shows a member that is none.
+        // The client shows a player who is not a member: it gets the right list.
         parties::send_state(lobby, conn, owner);
     }
     Ok(Progress::Done)

@@ -18,8 +18,8 @@ use crate::texts;
 /// is already in the database is kept, but cannot grow.
 const LIST_MAX: usize = 2000;
 
-/// The player and the relation that `social_add` or `social_remove` names. The memo while the
-/// change is stored.
+/// The player and the relation that `social_add` or `social_remove` names; kept while the database
+/// stores the change.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Named {
     pub(super) subject: PlayerId,

@@ -10,7 +10,7 @@ use crate::validity::DESYNCS_MAX;
 pub(crate) fn handle(lobby: &mut Lobby, sender: Sender) -> Progress {
     let now = lobby.now.elapsed;
     let Some(live) = sender.played_game(lobby) else { return Progress::Done };
-    live.hear_from(sender.player, now);
+    live.record_message_from(sender.player, now);
     let game_time = live.last_heard.as_secs().try_into().unwrap_or(u32::MAX);
     let desyncs = live.desyncs_by.entry(sender.player).or_default();
     let is_first = *desyncs == 0;

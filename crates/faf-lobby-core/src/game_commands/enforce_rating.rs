@@ -8,7 +8,7 @@ use crate::state::{Lobby, Progress};
 pub(crate) fn handle(lobby: &mut Lobby, sender: Sender) -> Progress {
     let now = lobby.now.elapsed;
     let Some(live) = sender.played_game(lobby) else { return Progress::Done };
-    live.hear_from(sender.player, now);
+    live.record_message_from(sender.player, now);
     if std::mem::replace(&mut live.enforces_rating, true) {
         // The save of an earlier one may still be in flight.
         return persistence::wait_for_storage(lobby, sender.game, sender.conn);

@@ -8,8 +8,8 @@ use crate::state::{Lobby, Progress};
 pub(crate) fn handle(lobby: &mut Lobby, sender: Sender) -> Progress {
     let now = lobby.now.elapsed;
     let Some(live) = lobby.games.live_mut(sender.game) else { return Progress::Done };
-    if live.has_say(sender.player) {
-        live.hear_from(sender.player, now);
+    if live.counts_reports_of(sender.player) {
+        live.record_message_from(sender.player, now);
     }
     live.done.insert(sender.player);
     ending::check_end(lobby, sender.game, None);

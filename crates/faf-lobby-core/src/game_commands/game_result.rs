@@ -13,8 +13,8 @@ pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, army: i64, text: &str) -
     if !live.has_army(army) || !live.reports.add(report) {
         return Progress::Done;
     }
-    if live.has_say(sender.player) {
-        live.hear_from(sender.player, now);
+    if live.counts_reports_of(sender.player) {
+        live.record_message_from(sender.player, now);
     }
     ending::count_achievements(lobby, sender.game);
     ending::check_end(lobby, sender.game, None);

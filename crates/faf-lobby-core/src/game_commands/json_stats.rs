@@ -21,7 +21,7 @@ pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, text: &str) -> Progress 
     };
     // Reading them takes time, and once all players are counted they are not needed.
     let are_needed = live.players.iter().any(|player| !live.counted.contains(&player.id));
-    if !are_needed || !live.has_say(sender.player) {
+    if !are_needed || !live.counts_reports_of(sender.player) {
         return Progress::Done;
     }
     let sent = live.statistics_by.entry(sender.player).or_default();

@@ -46,7 +46,7 @@ macro_rules! game_command_table {
         }
 
         /// Whether a process that is not in the game yet may send a command.
-        fn is_heard_while_joining(command: &GameToServer) -> bool {
+        fn is_accepted_while_joining(command: &GameToServer) -> bool {
             match command {
                 $( GameToServer::$command { .. } => $while_joining, )*
                 GameToServer::Unknown { .. } => false,
@@ -128,7 +128,7 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, message: &GpgNetMessage) -
         }
     };
     // A process that is not in the game yet may only send its state.
-    if sender.state != ConnectionState::Connected && !is_heard_while_joining(&command) {
+    if sender.state != ConnectionState::Connected && !is_accepted_while_joining(&command) {
         return Progress::Done;
     }
     run(lobby, sender, command)

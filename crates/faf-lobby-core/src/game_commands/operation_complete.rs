@@ -18,8 +18,10 @@ pub(crate) fn handle(
     let map = game.map.folder.clone();
     let (GameKind::Coop, Some(live)) = (game.kind, &mut game.live) else { return Progress::Done };
     // An observer has completed nothing.
-    let counts =
-        primary && live.has_say(sender.player) && live.validity == Validity::CoopNotRanked && is_time(time);
+    let counts = primary
+        && live.counts_reports_of(sender.player)
+        && live.validity == Validity::CoopNotRanked
+        && is_time(time);
     // Every player sends it; the first one counts.
     if !counts || std::mem::replace(&mut live.is_mission_complete, true) {
         return Progress::Done;

@@ -36,9 +36,9 @@ impl Sender {
         lobby.games.get_mut(self.game).filter(is_lobby).filter(|_| self.activity == Activity::Hosting)
     }
 
-    /// Returns the live game in which the sender has a say: a player has, and an observer only if
-    /// nobody plays.
+    /// Returns the live game if the reports of the sender count there: those of an observer do only
+    /// if nobody plays.
     pub(super) fn played_game(self, lobby: &mut Lobby) -> Option<&mut Live> {
-        lobby.games.live_mut(self.game).filter(|live| live.has_say(self.player))
+        lobby.games.live_mut(self.game).filter(|live| live.counts_reports_of(self.player))
     }
 }

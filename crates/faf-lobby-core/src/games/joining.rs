@@ -101,7 +101,7 @@ fn remove_member(lobby: &mut Lobby, id: GameId, player: PlayerId, how: Leaving) 
         && let Some(live) = &mut game.live
     {
         if live.is_played_by(player) {
-            live.hear(now.elapsed);
+            live.record_message(now.elapsed);
         }
         let plays_on = how.is_gone() && live.player(player).is_some() && live.is_played_by(player);
         if how == Leaving::Closed {

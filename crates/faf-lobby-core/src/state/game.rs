@@ -407,15 +407,14 @@ impl Live {
         self.players.iter().map(participant).collect()
     }
 
-    /// Returns whether a player has a say in the game: a player has, and an observer only if
-    /// nobody plays.
-    pub(crate) fn has_say(&self, player: PlayerId) -> bool {
+    /// Returns whether the reports of a player count: those of an observer do only if nobody plays.
+    pub(crate) fn counts_reports_of(&self, player: PlayerId) -> bool {
         self.players.is_empty() || self.player(player).is_some()
     }
 
     /// Returns whether a player who is in the game, or is awaited, has not ended it.
     pub(crate) fn is_played_by(&self, player: PlayerId) -> bool {
-        self.has_say(player) && !self.done.contains(&player)
+        self.counts_reports_of(player) && !self.done.contains(&player)
     }
 
     /// Returns whether a player still plays, or is expected to. Observers do not keep a game going.
@@ -437,13 +436,13 @@ impl Live {
     }
 
     /// Records a message about the game from a player's process.
-    pub(crate) fn hear_from(&mut self, player: PlayerId, now: Duration) {
-        self.hear(now);
+    pub(crate) fn record_message_from(&mut self, player: PlayerId, now: Duration) {
+        self.record_message(now);
         self.begun.insert(player);
     }
 
     /// Records that a message about the game has arrived.
-    pub(crate) fn hear(&mut self, now: Duration) {
+    pub(crate) fn record_message(&mut self, now: Duration) {
         self.last_heard = self.clock.at(now);
     }
 

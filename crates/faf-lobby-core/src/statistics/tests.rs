@@ -68,7 +68,7 @@ fn achieved(army: &Value) -> [String; 2] {
 }
 
 fn beyond_games(updates: &Updates) -> String {
-    let told = |update: &AchievementUpdate| {
+    let line = |update: &AchievementUpdate| {
         assert_eq!(update.player, ADA);
         let operation = match update.operation {
             Operation::Unlock => "!".to_owned(),
@@ -77,20 +77,20 @@ fn beyond_games(updates: &Updates) -> String {
         };
         format!("{}{operation}", first_digits(&update.achievement))
     };
-    let told: Vec<String> = updates.achievements.iter().map(told).collect();
-    assert_eq!(told[..5], ["c6e6039f+1", "d5c759fe+1", "6a37e2fc+1", "bd12277a+1", "805f268c+1"]);
-    told[5..].join(" ")
+    let lines: Vec<String> = updates.achievements.iter().map(line).collect();
+    assert_eq!(lines[..5], ["c6e6039f+1", "d5c759fe+1", "6a37e2fc+1", "bd12277a+1", "805f268c+1"]);
+    lines[5..].join(" ")
 }
 
 /// Ada's events if she loses and if she wins.
 fn happened(army: &Value) -> [String; 2] {
-    let told = |update: EventUpdate| {
+    let line = |update: EventUpdate| {
         assert_eq!(update.player, ADA);
         format!("{}+{}", first_digits(&update.event), update.count)
     };
     [false, true].map(|has_won| {
         let events = updates_of(army.clone(), has_won).events;
-        events.into_iter().map(told).collect::<Vec<_>>().join(" ")
+        events.into_iter().map(line).collect::<Vec<_>>().join(" ")
     })
 }
 

@@ -144,6 +144,7 @@ impl Rule {
     /// Returns whether the rule hits, and the detail for operators.
     fn evaluate(self, facts: &LaunchFacts<'_>) -> (bool, String) {
         let players = facts.participants.len();
+        // The detail has the value in both cases, so that operators see why a game passed, too.
         match self {
             Self::Map => {
                 let word = if facts.map_is_ranked { "ranked" } else { "not ranked" };

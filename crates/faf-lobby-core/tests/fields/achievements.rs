@@ -28,21 +28,21 @@ fn send_statistics(lobby: &mut SimulatedLobby, conn: ConnId) {
     game(lobby, conn, "JsonStats", &json!([statistics()]).to_string());
 }
 
-/// Returns all published achievements and events in order. The unit tests check the tables
-/// behind them.
-fn told(lobby: &SimulatedLobby) -> Vec<(String, Value)> {
+/// Returns all published achievements and events in order. The tables that they follow have
+/// unit tests.
+fn updates(lobby: &SimulatedLobby) -> Vec<(String, Value)> {
     let requests =
         lobby.published.iter().filter(|publication| publication.routing_key.starts_with("request."));
-    let told = |publication: &Published| {
+    let update = |publication: &Published| {
         let body: Value = serde_json::from_str(&publication.body).unwrap();
         (publication.routing_key.clone(), body)
     };
-    requests.map(told).collect()
+    requests.map(update).collect()
 }
 
 /// The number of published achievements and events of a player.
 fn count(lobby: &SimulatedLobby, player: u32) -> usize {
-    told(lobby).iter().filter(|(_, body)| body["playerId"] == player).count()
+    updates(lobby).iter().filter(|(_, body)| body["playerId"] == player).count()
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn updates_are_published_once_for_repeated_statistics() {
     for conn in conns {
         send_statistics(&mut lobby, conn);
     }
-    assert_eq!(told(&lobby), [], "nobody knows how it went");
+    assert_eq!(updates(&lobby), [], "nobody knows how it went");
     for (conn, army) in [(conns[0], 1), (conns[1], 2)] {
         let result = if army == 1 { "victory 10" } else { "defeat -10" };
         for reporter in conns {
@@ -59,9 +59,9 @@ fn updates_are_published_once_for_repeated_statistics() {
         }
         send_statistics(&mut lobby, conn);
     }
-    let first = told(&lobby);
+    let first = updates(&lobby);
     assert!(count(&lobby, 1) > 0 && count(&lobby, 2) > 0, "{first:?}");
-    let mut distinct: Vec<String> = first.iter().map(|told| format!("{told:?}")).collect();
+    let mut distinct: Vec<String> = first.iter().map(|update| format!("{update:?}")).collect();
     distinct.sort();
     distinct.dedup();
     assert_eq!(distinct.len(), first.len(), "told twice: {first:?}");
@@ -70,7 +70,7 @@ fn updates_are_published_once_for_repeated_statistics() {
         send_statistics(&mut lobby, conn);
     }
     finish(&mut lobby, &conns, &[(1, "victory 10"), (2, "defeat -10")]);
-    assert_eq!(told(&lobby), first);
+    assert_eq!(updates(&lobby), first);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn cheats_prevent_achievements() {
         for conn in conns {
             send_statistics(&mut lobby, conn);
         }
-        assert_eq!(told(&lobby), [], "{cheats}");
+        assert_eq!(updates(&lobby), [], "{cheats}");
     }
 }
 
@@ -99,13 +99,13 @@ fn only_the_winner_gets_the_updates_for_a_victory() {
             }
         }
         send_statistics(&mut lobby, conns[0]);
-        told(&lobby)
+        updates(&lobby)
     };
     let (won, lost) =
         (all([(1, "victory 10"), (2, "defeat -10")]), all([(1, "defeat -10"), (2, "victory 10")]));
     assert_ne!(won, lost);
-    let of = |told: &[(String, Value)], player: u32| {
-        told.iter().filter(|(_, body)| body["playerId"] == player).cloned().collect::<Vec<_>>()
+    let of = |updates: &[(String, Value)], player: u32| {
+        updates.iter().filter(|(_, body)| body["playerId"] == player).cloned().collect::<Vec<_>>()
     };
     for player in [1, 2] {
         assert_ne!(

@@ -12,9 +12,9 @@ fn ban_bob(lobby: &mut SimulatedLobby) {
 }
 
 fn check_rejected(lobby: &mut SimulatedLobby, conn: ConnId) {
-    let told = lobby.hear(conn).join("\n");
-    assert!(told.contains("You are banned") && told.contains("spam"), "{told}");
-    assert!(!told.contains("game_launch"), "{told}");
+    let received = lobby.receive(conn).join("\n");
+    assert!(received.contains("You are banned") && received.contains("spam"), "{received}");
+    assert!(!received.contains("game_launch"), "{received}");
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn a_banned_player_cannot_join() {
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host(&mut lobby, ada, "");
     ban_bob(&mut lobby);
-    lobby.hear(bob);
+    lobby.receive(bob);
     join(&mut lobby, bob, 1);
     check_rejected(&mut lobby, bob);
 }
@@ -44,7 +44,7 @@ fn an_expired_ban_has_no_effect() {
     let bob = lobby.log_in("Bob");
     ban_bob(&mut lobby);
     lobby.advance(SECOND * 60);
-    lobby.hear(bob);
+    lobby.receive(bob);
     host_with(&mut lobby, bob, "");
-    assert!(lobby.hear_commands(bob).contains(&"game_launch".to_owned()));
+    assert!(lobby.receive_commands(bob).contains(&"game_launch".to_owned()));
 }

@@ -7,13 +7,13 @@ use crate::support::{game, lobby};
 fn join(hosted: &str, tried: &str) -> (Vec<String>, bool) {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
-    lobby.say(ada, &format!(r#"{{"command":"game_host","visibility":"public","password":{hosted}}}"#));
+    lobby.send(ada, &format!(r#"{{"command":"game_host","visibility":"public","password":{hosted}}}"#));
     assert!(lobby.is_open(ada), "{hosted} closes the connection");
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
-    lobby.hear(bob);
-    lobby.say(bob, &format!(r#"{{"command":"game_join","uid":1,"password":{tried}}}"#));
-    (lobby.hear_commands(bob), lobby.is_open(bob))
+    lobby.receive(bob);
+    lobby.send(bob, &format!(r#"{{"command":"game_join","uid":1,"password":{tried}}}"#));
+    (lobby.receive_commands(bob), lobby.is_open(bob))
 }
 
 #[test]
@@ -30,9 +30,9 @@ fn a_number_is_its_text_for_the_host_and_always_wrong_for_a_guest() {
         (r#""secret""#, "null", false),
         ("true", r#""true""#, true),
     ] {
-        let (told, is_open) = join(hosted, tried);
+        let (received, is_open) = join(hosted, tried);
         let expected: &[&str] = if is_right { &["game_launch"] } else { &["game_join_failed", "notice"] };
-        assert_eq!(told, expected, "{hosted} hosted, {tried} tried");
+        assert_eq!(received, expected, "{hosted} hosted, {tried} tried");
         assert!(is_open, "{tried} closes the connection");
     }
 }

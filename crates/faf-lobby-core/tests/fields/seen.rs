@@ -5,7 +5,8 @@ use faf_protocol::PlayerId;
 use faf_testkit::lobby::BEGINNING;
 
 use crate::support::{
-    SECOND, enter, game, heard_games, host, host_with, join, live_game, lobby, lobby_with, notice, only_game,
+    SECOND, enter, game, host, host_with, join, live_game, lobby, lobby_with, notice, only_game,
+    received_games,
 };
 
 #[test]
@@ -22,9 +23,9 @@ fn the_bounds_of_an_enforced_range_are_inclusive() {
         let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
         host(&mut lobby, ada, &format!(r#","enforce_rating_range":true,{bounds}"#));
         lobby.advance(SECOND * 2);
-        assert_eq!(!heard_games(&mut lobby, bob).is_empty(), is_welcome, "{bounds}");
+        assert_eq!(!received_games(&mut lobby, bob).is_empty(), is_welcome, "{bounds}");
         join(&mut lobby, bob, 1);
-        assert_eq!(lobby.hear_commands(bob).contains(&"game_launch".to_owned()), is_welcome, "{bounds}");
+        assert_eq!(lobby.receive_commands(bob).contains(&"game_launch".to_owned()), is_welcome, "{bounds}");
     }
 }
 
@@ -34,11 +35,11 @@ fn one_report_has_players_and_games() {
     let mut lobby = lobby();
     let cem = lobby.log_in("Cem");
     lobby.advance(SECOND * 2);
-    lobby.hear(cem);
+    lobby.receive(cem);
     let ada = lobby.log_in("Ada");
     host(&mut lobby, ada, "");
     lobby.advance(SECOND * 2);
-    assert_eq!(lobby.hear_commands(cem), ["player_info", "game_info"]);
+    assert_eq!(lobby.receive_commands(cem), ["player_info", "game_info"]);
 }
 
 #[test]
@@ -48,9 +49,9 @@ fn a_game_that_is_starting_is_not_in_the_list_at_login() {
     host_with(&mut lobby, ada, "");
     let list = |lobby: &mut faf_testkit::lobby::SimulatedLobby, login: &str| {
         let conn = lobby.connect();
-        lobby.say_hello(conn, login);
-        let told = lobby.hear(conn);
-        told.into_iter().find(|text| text.starts_with(r#"{"command":"game_info","games":"#)).unwrap()
+        lobby.send_hello(conn, login);
+        let received = lobby.receive(conn);
+        received.into_iter().find(|text| text.starts_with(r#"{"command":"game_info","games":"#)).unwrap()
     };
     assert_eq!(list(&mut lobby, "Bob"), r#"{"command":"game_info","games":[]}"#);
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
@@ -64,18 +65,18 @@ fn the_times_of_a_game_are_those_of_the_clock() {
     let (ada, cem) = (lobby.log_in("Ada"), lobby.log_in("Cem"));
     lobby.advance(SECOND * 100);
     host(&mut lobby, ada, "");
-    let told = |lobby: &mut faf_testkit::lobby::SimulatedLobby| {
+    let received = |lobby: &mut faf_testkit::lobby::SimulatedLobby| {
         lobby.advance(SECOND * 2);
-        let text = lobby.hear(cem).into_iter().rfind(|text| text.contains(r#""uid":1"#)).unwrap();
+        let text = lobby.receive(cem).into_iter().rfind(|text| text.contains(r#""uid":1"#)).unwrap();
         let info: serde_json::Value = serde_json::from_str(&text).unwrap();
         (info["hosted_at"].clone(), info["launched_at"].clone())
     };
     let hosted = serde_json::json!("2026-07-01T12:01:40+00:00");
-    assert_eq!(told(&mut lobby), (hosted.clone(), serde_json::Value::Null));
+    assert_eq!(received(&mut lobby), (hosted.clone(), serde_json::Value::Null));
     lobby.advance(SECOND * 48);
     game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
     let launched = BEGINNING.0 as f64 / 1e6 + 150.0;
-    assert_eq!(told(&mut lobby), (hosted, serde_json::json!(launched)));
+    assert_eq!(received(&mut lobby), (hosted, serde_json::json!(launched)));
 }
 
 #[test]
@@ -84,9 +85,9 @@ fn the_reason_is_sent_if_a_game_cannot_be_restored() {
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host_with(&mut lobby, ada, "");
     let restore = |lobby: &mut faf_testkit::lobby::SimulatedLobby, uid: u32| {
-        lobby.hear(bob);
-        lobby.say(bob, &format!(r#"{{"command":"restore_game_session","game_id":{uid}}}"#));
-        lobby.hear(bob)
+        lobby.receive(bob);
+        lobby.send(bob, &format!(r#"{{"command":"restore_game_session","game_id":{uid}}}"#));
+        lobby.receive(bob)
     };
     let is_over = notice("info", "The game you were connected to is no longer available");
     assert_eq!(restore(&mut lobby, 1), [is_over]);
@@ -104,19 +105,19 @@ fn a_reconnecting_host_has_the_current_friends_and_foes() {
     let (ada, _) = live_game(&mut lobby);
     let (cem, dan) = (lobby.log_in("Cem"), lobby.log_in("Dan"));
     lobby.advance(SECOND * 2);
-    assert!(!heard_games(&mut lobby, cem).is_empty());
+    assert!(!received_games(&mut lobby, cem).is_empty());
     lobby.disconnect(ada);
     lobby.store.account("Ada").foes.insert(PlayerId(3));
     let ada = lobby.log_in("Ada");
-    lobby.say(ada, r#"{"command":"restore_game_session","game_id":1}"#);
+    lobby.send(ada, r#"{"command":"restore_game_session","game_id":1}"#);
     lobby.advance(SECOND * 2);
     for conn in [cem, dan] {
-        lobby.hear(conn);
+        lobby.receive(conn);
     }
     game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
     lobby.advance(SECOND * 2);
-    assert!(heard_games(&mut lobby, cem).is_empty(), "a foe does not receive the game");
-    assert!(!heard_games(&mut lobby, dan).is_empty());
+    assert!(received_games(&mut lobby, cem).is_empty(), "a foe does not receive the game");
+    assert!(!received_games(&mut lobby, dan).is_empty());
 }
 
 #[test]
@@ -128,7 +129,7 @@ fn no_game_is_hosted_after_a_shutdown_has_begun() {
         // Another player plays, so that the lobby waits.
         host(&mut lobby, bob, "");
         game(&mut lobby, bob, "GameState", r#"["Launching"]"#);
-        lobby.hear(ada);
+        lobby.receive(ada);
         lobby.holds_replies = true;
         let host_now = |lobby: &mut faf_testkit::lobby::SimulatedLobby| host_with(lobby, ada, "");
         if answers == 0 {
@@ -143,9 +144,9 @@ fn no_game_is_hosted_after_a_shutdown_has_begun() {
         }
         lobby.holds_replies = false;
         while lobby.reply_next() {}
-        let told = lobby.hear_commands(ada);
-        assert!(told.contains(&"disabled".to_owned()), "{answers}: {told:?}");
-        assert!(!told.contains(&"game_launch".to_owned()), "{answers}: {told:?}");
+        let received = lobby.receive_commands(ada);
+        assert!(received.contains(&"disabled".to_owned()), "{answers}: {received:?}");
+        assert!(!received.contains(&"game_launch".to_owned()), "{answers}: {received:?}");
         assert_eq!(lobby.world.games().count(), 1, "{answers}");
     }
 }

@@ -26,9 +26,9 @@ fn end(lobby: &SimulatedLobby) -> (Validity, String) {
 }
 
 fn restore(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<String> {
-    lobby.hear(conn);
-    lobby.say(conn, r#"{"command":"restore_game_session","game_id":1}"#);
-    lobby.hear(conn)
+    lobby.receive(conn);
+    lobby.send(conn, r#"{"command":"restore_game_session","game_id":1}"#);
+    lobby.receive(conn)
 }
 
 /// Starts a game of Ada and Bob with two observers: the host has given Cem a place among the
@@ -72,10 +72,10 @@ fn a_player_whose_game_has_not_begun_is_not_rated() {
         lobby.advance(SECOND);
         end(&lobby)
     };
-    let (validity, told) = play(&|_, _| ());
+    let (validity, log) = play(&|_, _| ());
     assert_eq!(validity, Validity::UnknownResult);
-    assert!(told.contains("the game of Bob neither said Launching nor reported anything"), "{told}");
-    assert!(told.ends_with("not rated: UNKNOWN_RESULT"));
+    assert!(log.contains("the game of Bob neither said Launching nor reported anything"), "{log}");
+    assert!(log.ends_with("not rated: UNKNOWN_RESULT"));
     // Messages that do not show that the simulation has begun do not count.
     let (validity, _) = play(&|lobby, bob| {
         game(lobby, bob, "GameState", r#"["Lobby"]"#);
@@ -91,8 +91,8 @@ fn a_player_whose_game_has_not_begun_is_not_rated() {
         ("Desync", "[]"),
         ("JsonStats", r#"["{\"stats\":[]}"]"#),
     ] {
-        let (validity, told) = play(&|lobby, bob| game(lobby, bob, command, args));
-        assert_eq!(validity, Validity::Valid, "{command}: {told}");
+        let (validity, log) = play(&|lobby, bob| game(lobby, bob, command, args));
+        assert_eq!(validity, Validity::Valid, "{command}: {log}");
     }
 }
 
@@ -177,9 +177,9 @@ fn observers_do_not_decide() {
     }
     report(&mut lobby, bob, &truth);
     finish(&mut lobby, &[ada, bob], &[]);
-    let (validity, told) = end(&lobby);
-    assert_eq!(validity, Validity::UnknownResult, "{told}");
-    assert!(told.contains("4 reports of observers do not count"), "{told}");
+    let (validity, log) = end(&lobby);
+    assert_eq!(validity, Validity::UnknownResult, "{log}");
+    assert!(log.contains("4 reports of observers do not count"), "{log}");
 
     // A player's report outweighs those of any number of observers.
     let mut lobby = crate::support::lobby();
@@ -190,8 +190,8 @@ fn observers_do_not_decide() {
     }
     report(&mut lobby, bob, &truth);
     finish(&mut lobby, &[ada, bob], &[]);
-    let (validity, told) = end(&lobby);
-    assert!(validity == Validity::Valid && told.contains("army 2 of Bob: VICTORY"), "{told}");
+    let (validity, log) = end(&lobby);
+    assert!(validity == Validity::Valid && log.contains("army 2 of Bob: VICTORY"), "{log}");
 
     // Without any report of a player, observers are believed.
     let mut lobby = crate::support::lobby();
@@ -199,8 +199,8 @@ fn observers_do_not_decide() {
     lobby.advance(SECOND * 200);
     report(&mut lobby, cem, &truth);
     finish(&mut lobby, &[ada, bob], &[]);
-    let (validity, told) = end(&lobby);
-    assert!(validity == Validity::Valid && told.contains("army 2 of Bob: VICTORY"), "{told}");
+    let (validity, log) = end(&lobby);
+    assert!(validity == Validity::Valid && log.contains("army 2 of Bob: VICTORY"), "{log}");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn observers_do_not_influence_the_validity() {
     lobby.advance(SECOND);
     assert_eq!(end(&lobby).0, Validity::TooShort);
     assert!(lobby.store.games[&GameId(1)].notes.is_empty());
-    assert!(!lobby.published.iter().any(|told| told.routing_key.starts_with("request.")));
+    assert!(!lobby.published.iter().any(|publication| publication.routing_key.starts_with("request.")));
 }
 
 #[test]
@@ -295,9 +295,9 @@ fn a_silent_loser_does_not_hold_up_the_result() {
     lobby.advance(SECOND * 299);
     assert_eq!(state(&lobby), Some(GameState::Live));
     lobby.advance(SECOND * 2);
-    let (validity, told) = end(&lobby);
+    let (validity, log) = end(&lobby);
     assert_eq!(validity, Validity::Valid);
-    assert!(told.contains("all others agree on the result, so the game did not wait for Bob"), "{told}");
+    assert!(log.contains("all others agree on the result, so the game did not wait for Bob"), "{log}");
     // Bob's process still runs, and may end the game as usual.
     assert!(lobby.is_open(bob));
     game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
@@ -383,14 +383,14 @@ fn an_ended_game_looks_like_an_unknown_number() {
     }
     // The game exists until its end has been reported.
     join(&mut lobby, cem, 1);
-    assert!(lobby.hear(cem).join("").contains("game_not_ready"));
+    assert!(lobby.receive(cem).join("").contains("game_not_ready"));
     lobby.advance(SECOND);
     assert_eq!(state(&lobby), Some(GameState::Ended), "the processes still run");
     let answers = |lobby: &mut SimulatedLobby, uid: u32| {
-        lobby.hear(cem);
+        lobby.receive(cem);
         join(lobby, cem, uid);
-        lobby.say(cem, &format!(r#"{{"command":"restore_game_session","game_id":{uid}}}"#));
-        lobby.hear(cem).join("\n").replace(&format!(r#""uid":{uid}"#), "")
+        lobby.send(cem, &format!(r#"{{"command":"restore_game_session","game_id":{uid}}}"#));
+        lobby.receive(cem).join("\n").replace(&format!(r#""uid":{uid}"#), "")
     };
     let of_over = answers(&mut lobby, 1);
     assert!(of_over.contains("host_left_game") && of_over.contains("no longer exists"), "{of_over}");
@@ -420,10 +420,10 @@ fn repeated_messages_change_nothing() {
     enter(&mut lobby, bob, 1);
     lobby.advance(SECOND);
     for conn in [ada, bob] {
-        lobby.hear(conn);
+        lobby.receive(conn);
         game(&mut lobby, conn, "GameEnded", "[]");
         game(&mut lobby, conn, "GameState", r#"["Lobby"]"#);
-        assert!(lobby.hear(conn).is_empty());
+        assert!(lobby.receive(conn).is_empty());
     }
     assert_eq!(state(&lobby), Some(GameState::Lobby));
     seat(&mut lobby, ada, 1, 1, 2);
@@ -439,11 +439,11 @@ fn a_reconnect_between_two_reports_is_reported_once() {
     let mut lobby = lobby();
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     lobby.advance(SECOND);
-    lobby.hear(ada);
+    lobby.receive(ada);
     lobby.disconnect(bob);
     lobby.log_in("Bob");
     lobby.advance(SECOND);
-    let told = lobby.hear(ada).join("\n");
-    assert_eq!(told.matches(r#""login":"Bob""#).count(), 1, "{told}");
-    assert!(!told.contains("offline"), "{told}");
+    let received = lobby.receive(ada).join("\n");
+    assert_eq!(received.matches(r#""login":"Bob""#).count(), 1, "{received}");
+    assert!(!received.contains("offline"), "{received}");
 }

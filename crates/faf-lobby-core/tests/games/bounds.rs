@@ -8,7 +8,7 @@ use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;
 
 use crate::support::{
-    SECOND, enter, game, heard_orders, host, host_with, join, live_game, lobby, notice, seat, state,
+    SECOND, enter, game, host, host_with, join, live_game, lobby, notice, received_orders, seat, state,
 };
 
 #[test]
@@ -27,12 +27,12 @@ fn the_number_of_players_in_a_game_is_limited() {
         enter(&mut lobby, *conn, 1);
     }
     for (conn, orders) in [(conns[23], 23), (conns[24], 0)] {
-        lobby.hear(conn);
+        lobby.receive(conn);
         game(&mut lobby, conn, "GameState", r#"["Lobby"]"#);
-        assert_eq!(heard_orders(&mut lobby, conn).len(), orders);
+        assert_eq!(received_orders(&mut lobby, conn).len(), orders);
     }
     join(&mut lobby, conns[24], 1);
-    assert!(lobby.hear(conns[24])[0].contains("game_not_ready"));
+    assert!(lobby.receive(conns[24])[0].contains("game_not_ready"));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn the_memory_of_a_hosted_game_is_limited() {
 }
 
 /// The JSON size in bytes of the only game's `game_info`.
-fn told(lobby: &SimulatedLobby) -> usize {
+fn info_bytes(lobby: &SimulatedLobby) -> usize {
     let info = ServerMessage::GameInfo(lobby.world.game_infos().remove(0));
     let json = simple_json::encode(&info).unwrap().len();
     for format in WireFormat::ALL {
@@ -142,7 +142,7 @@ fn the_largest_game_takes_some_kilobytes() {
     );
     host(&mut lobby, conns[0], &request);
     for conn in &conns[1..] {
-        lobby.say(*conn, r#"{"command":"game_join","uid":1,"password":"x"}"#);
+        lobby.send(*conn, r#"{"command":"game_join","uid":1,"password":"x"}"#);
         game(&mut lobby, *conn, "GameState", r#"["Idle"]"#);
         game(&mut lobby, *conn, "GameState", r#"["Lobby"]"#);
     }
@@ -153,11 +153,11 @@ fn the_largest_game_takes_some_kilobytes() {
     }
     let info = lobby.world.game_infos().remove(0);
     assert_eq!((info.num_players, info.teams_ids.len(), info.sim_mods.len()), (24, 24, 48));
-    let lobby_bytes = told(&lobby);
+    let lobby_bytes = info_bytes(&lobby);
     assert!((10_000..=GAME_INFO_MAX).contains(&lobby_bytes), "{lobby_bytes}");
     game(&mut lobby, conns[0], "GameState", r#"["Launching"]"#);
     assert_eq!(state(&lobby), Some(GameState::Live));
-    assert!((10_000..=GAME_INFO_MAX).contains(&told(&lobby)));
+    assert!((10_000..=GAME_INFO_MAX).contains(&info_bytes(&lobby)));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn an_ordinary_game_takes_two_kilobytes() {
     let uids: Vec<String> = (0..10).map(|number| format!("0f0e0d0c-0001-4000-8000-{number:012}")).collect();
     game(&mut lobby, conns[0], "GameMods", &format!(r#"["uids","{}"]"#, uids.join(" ")));
     (1..=16).for_each(|player| seat(&mut lobby, conns[0], player, player.into(), i64::from(2 + player % 2)));
-    let bytes = told(&lobby);
+    let bytes = info_bytes(&lobby);
     assert!((1000..2048).contains(&bytes), "{bytes}");
 }
 
@@ -208,7 +208,7 @@ fn the_name_of_the_map_is_a_valid_folder() {
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     for name in ["../x", "a%2fb", "a?b", "a#b", "c:x", "a\\u202eb", "<b>", "ä", "x."] {
         host_with(&mut lobby, ada, &format!(r#","mapname":"{name}""#));
-        assert_eq!(lobby.hear(ada), [notice("error", "This cannot be the name of a map.")], "{name}");
+        assert_eq!(lobby.receive(ada), [notice("error", "This cannot be the name of a map.")], "{name}");
     }
     host(&mut lobby, ada, r#","mapname":"neroxis_map_generator_1.8.5_abcdefgh2345w_aiea""#);
     enter(&mut lobby, bob, 1);

@@ -8,8 +8,8 @@ use faf_protocol::{GameId, PlayerId};
 use faf_testkit::lobby::SimulatedLobby;
 
 use crate::support::{
-    PLAYERS, SECOND, enter, finish, game, heard_games, heard_orders, host, host_with, join, live_game, lobby,
-    lobby_with, notice, only_game, seat, state,
+    PLAYERS, SECOND, enter, finish, game, host, host_with, join, live_game, lobby, lobby_with, notice,
+    only_game, received_games, received_orders, seat, state,
 };
 
 #[test]
@@ -19,23 +19,26 @@ fn a_game_is_played_and_rated() {
     let cem = lobby.log_in("Cem");
     lobby.advance(SECOND * 121);
     assert_eq!(lobby.store.games[&GameId(1)].launched.players.len(), 2);
-    lobby.hear(cem);
+    lobby.receive(cem);
     finish(&mut lobby, &[ada, bob], &[(1, "victory 10"), (2, "defeat -10")]);
     let stored = &lobby.store.games[&GameId(1)];
     let end = stored.end.as_ref().unwrap();
     assert_eq!((end.validity, stored.ratings.len(), stored.saved.is_none()), (Validity::Valid, 2, true));
     let lines: Vec<String> = end.decisions.iter().map(ToString::to_string).collect();
     assert_eq!(lines.last().unwrap(), "rated on global");
-    let told = lobby.hear(cem).join("\n");
-    assert!(told.contains(r#""rating":[1765.51188"#) && told.contains(r#""number_of_games":1"#), "{told}");
-    assert!(told.contains(r#""state":"closed""#));
+    let received = lobby.receive(cem).join("\n");
+    assert!(
+        received.contains(r#""rating":[1765.51188"#) && received.contains(r#""number_of_games":1"#),
+        "{received}"
+    );
+    assert!(received.contains(r#""state":"closed""#));
     let keys: Vec<_> = lobby.published.iter().map(|published| published.routing_key.as_str()).collect();
     assert_eq!(keys, ["success.gameResults.create", "success.rating.update", "success.rating.update"]);
     assert!(lobby.counts.contains(&Count::RatedGame("global".to_owned())));
     assert_eq!(lobby.world.games().count(), 0);
     // The next game counts this one.
     host_with(&mut lobby, ada, "");
-    assert!(lobby.hear(ada).last().unwrap().contains(r#""args":["/numgames",1],"uid":2"#));
+    assert!(lobby.receive(ada).last().unwrap().contains(r#""args":["/numgames",1],"uid":2"#));
 }
 
 #[test]
@@ -52,7 +55,7 @@ fn a_login_during_the_rating_gets_the_new_rating() {
         lobby.holds_replies = true;
         // One of the two requests is read from the database first, and answered last.
         let sign_in = |lobby: &mut SimulatedLobby| {
-            lobby.say_hello(ada, "Ada");
+            lobby.send_hello(ada, "Ada");
             lobby.reply_next();
         };
         let end = |lobby: &mut SimulatedLobby| game(lobby, bob, "GameState", r#"["Ended"]"#);
@@ -129,9 +132,9 @@ fn players_who_have_not_entered_the_lobby_do_not_count() {
         join(&mut lobby, late, 1);
         game(&mut lobby, late, "GameState", r#"["Idle"]"#);
     }
-    lobby.hear(ada);
+    lobby.receive(ada);
     game(&mut lobby, cem, "IceMsg", r#"[1,"x"]"#);
-    assert!(heard_orders(&mut lobby, ada).is_empty());
+    assert!(received_orders(&mut lobby, ada).is_empty());
     lobby.holds_replies = true;
     game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
     while lobby.reply_next() {}
@@ -140,9 +143,9 @@ fn players_who_have_not_entered_the_lobby_do_not_count() {
         (0..30).for_each(|_| game(&mut lobby, late, "Desync", "[]"));
         game(&mut lobby, late, "GameResult", r#"[2,"victory 10"]"#);
         // They may host another game.
-        lobby.hear(late);
+        lobby.receive(late);
         host_with(&mut lobby, late, "");
-        assert_eq!(lobby.hear_commands(late), ["game_launch"]);
+        assert_eq!(lobby.receive_commands(late), ["game_launch"]);
         game(&mut lobby, late, "GameState", r#"["Ended"]"#);
     }
     lobby.advance(SECOND * 200);
@@ -161,11 +164,11 @@ fn the_last_one_who_leaves_ends_the_game() {
     let (ada, bob) = live_game(&mut lobby);
     lobby.advance(SECOND * 200);
     game(&mut lobby, ada, "GameResult", r#"[1,"victory 10"]"#);
-    lobby.hear(ada);
+    lobby.receive(ada);
     lobby.disconnect(bob);
-    assert!(heard_orders(&mut lobby, ada).is_empty(), "the simulation goes on without the lobby");
+    assert!(received_orders(&mut lobby, ada).is_empty(), "the simulation goes on without the lobby");
     lobby.advance(SECOND);
-    assert_eq!(heard_games(&mut lobby, ada), [("playing".to_owned(), 1)]);
+    assert_eq!(received_games(&mut lobby, ada), [("playing".to_owned(), 1)]);
     game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
     lobby.advance(SECOND * 100);
     assert_eq!(state(&lobby), Some(GameState::Live), "Bob may come back");
@@ -187,9 +190,9 @@ fn a_game_waits_for_a_lost_connection() {
     lobby.advance(SECOND * 50);
     assert_eq!(state(&lobby), Some(GameState::Live));
     let (ada, eve) = (lobby.log_in("Ada"), lobby.log_in("Eve"));
-    lobby.say(eve, r#"{"command":"restore_game_session","game_id":1}"#);
-    assert_eq!(lobby.hear(eve), [notice("info", "You are not part of this game")]);
-    lobby.say(ada, r#"{"command":"restore_game_session","game_id":1}"#);
+    lobby.send(eve, r#"{"command":"restore_game_session","game_id":1}"#);
+    assert_eq!(lobby.receive(eve), [notice("info", "You are not part of this game")]);
+    lobby.send(ada, r#"{"command":"restore_game_session","game_id":1}"#);
     assert_eq!(only_game(&lobby).members(), [PlayerId(1)]);
     lobby.advance(SECOND * 20);
     assert_eq!(state(&lobby), Some(GameState::Live), "Ada is back, and Bob is not waited for any longer");
@@ -207,7 +210,7 @@ fn a_game_that_never_ends_does_not_block_other_players() {
     game(&mut lobby, bob, "GameEnded", "[]");
     game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
     host_with(&mut lobby, bob, "");
-    assert!(lobby.hear_commands(bob).contains(&"game_launch".to_owned()));
+    assert!(lobby.receive_commands(bob).contains(&"game_launch".to_owned()));
     lobby.advance(SECOND * 3600 * 24);
     assert!(lobby.is_open(ada));
     assert_eq!(lobby.world.games().map(Game::state).collect::<Vec<_>>(), [GameState::Live]);

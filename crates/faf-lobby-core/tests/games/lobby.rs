@@ -6,8 +6,8 @@ use faf_protocol::server_message::{LeaderboardRating, Rating};
 use faf_testkit::lobby::SimulatedLobby;
 
 use crate::support::{
-    PLAYERS, SECOND, enter, game, heard_games, heard_orders, host, host_with, join, live_game, lobby, notice,
-    only_game, seat, state, to_game,
+    PLAYERS, SECOND, enter, game, host, host_with, join, live_game, lobby, notice, only_game, received_games,
+    received_orders, seat, state, to_game,
 };
 
 #[test]
@@ -15,26 +15,26 @@ fn a_hosted_game_is_reported_as_it_grows() {
     let mut lobby = lobby();
     let (ada, bob, cem) = (lobby.log_in("Ada"), lobby.log_in("Bob"), lobby.log_in("Cem"));
     lobby.advance(SECOND);
-    lobby.hear(cem);
-    lobby.hear(ada);
+    lobby.receive(cem);
+    lobby.receive(ada);
     host_with(&mut lobby, ada, r#","title":" 4v4 ","rating_min":"1000","rating_max":null"#);
     assert_eq!(
-        lobby.hear(ada),
+        lobby.receive(ada),
         [
             r#"{"command":"game_launch","args":["/numgames",0],"uid":1,"mod":"faf","name":"4v4","init_mode":0,"game_type":"custom","rating_type":"global"}"#
         ]
     );
     lobby.advance(SECOND);
-    assert_eq!(heard_games(&mut lobby, cem), [("closed".to_owned(), 0)]);
+    assert_eq!(received_games(&mut lobby, cem), [("closed".to_owned(), 0)]);
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
     lobby.advance(SECOND);
-    assert!(lobby.hear(cem).is_empty(), "a process that has started is nobody's business");
-    lobby.hear(ada);
+    assert!(lobby.receive(cem).is_empty(), "a process that has started is nobody's business");
+    lobby.receive(ada);
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
-    assert_eq!(lobby.hear(ada), [to_game("HostGame", r#"["scmp_007"]"#)]);
+    assert_eq!(lobby.receive(ada), [to_game("HostGame", r#"["scmp_007"]"#)]);
     lobby.advance(SECOND);
     assert_eq!(
-        lobby.hear(cem),
+        lobby.receive(cem),
         [
             r#"{"command":"game_info","visibility":"public","password_protected":false,"uid":1,"title":"4v4","state":"open","game_type":"custom","featured_mod":"faf","sim_mods":{},"mapname":"scmp_007","map_file_path":"maps/scmp_007.zip","host":"Ada","num_players":0,"max_players":12,"hosted_at":"2026-07-01T12:00:03+00:00","launched_at":null,"rating_type":"global","rating_min":1000.0,"rating_max":null,"enforce_rating_range":false,"teams_ids":[],"teams":{}}"#
         ]
@@ -43,16 +43,16 @@ fn a_hosted_game_is_reported_as_it_grows() {
     enter(&mut lobby, bob, 1);
     lobby.advance(SECOND);
     // A guest counts as a player once the host's game reports them.
-    assert_eq!(heard_games(&mut lobby, cem), [("open".to_owned(), 1)]);
+    assert_eq!(received_games(&mut lobby, cem), [("open".to_owned(), 1)]);
     seat(&mut lobby, ada, 2, 2, -1);
     lobby.advance(SECOND);
-    let told = lobby.hear(cem);
-    assert!(told[0].ends_with(r#""teams_ids":[{"team_id":-1,"player_ids":[2]},{"team_id":2,"player_ids":[1]}],"teams":{"-1":["Bob"],"2":["Ada"]}}"#), "{told:?}");
+    let received = lobby.receive(cem);
+    assert!(received[0].ends_with(r#""teams_ids":[{"team_id":-1,"player_ids":[2]},{"team_id":2,"player_ids":[1]}],"teams":{"-1":["Bob"],"2":["Ada"]}}"#), "{received:?}");
     let dan = lobby.connect();
-    lobby.say_hello(dan, "Dan");
+    lobby.send_hello(dan, "Dan");
     assert!(
         lobby
-            .hear(dan)
+            .receive(dan)
             .pop()
             .unwrap()
             .starts_with(r#"{"command":"game_info","games":[{"command":"game_info","#)
@@ -65,17 +65,17 @@ fn a_guest_is_connected_to_all_others_in_order() {
     let conns = PLAYERS.map(|(login, _)| lobby.log_in(login));
     let [ada, bob, cem, dan, _] = conns;
     host(&mut lobby, ada, "");
-    lobby.hear(ada);
+    lobby.receive(ada);
     enter(&mut lobby, bob, 1);
-    assert_eq!(heard_orders(&mut lobby, bob), [to_game("JoinGame", r#"["Ada",1]"#)]);
-    assert_eq!(heard_orders(&mut lobby, ada), [to_game("ConnectToPeer", r#"["Bob",2,true]"#)]);
+    assert_eq!(received_orders(&mut lobby, bob), [to_game("JoinGame", r#"["Ada",1]"#)]);
+    assert_eq!(received_orders(&mut lobby, ada), [to_game("ConnectToPeer", r#"["Bob",2,true]"#)]);
     enter(&mut lobby, cem, 1);
-    lobby.hear(cem);
-    lobby.hear(bob);
-    lobby.hear(ada);
+    lobby.receive(cem);
+    lobby.receive(bob);
+    lobby.receive(ada);
     enter(&mut lobby, dan, 1);
     assert_eq!(
-        heard_orders(&mut lobby, dan),
+        received_orders(&mut lobby, dan),
         [
             to_game("JoinGame", r#"["Ada",1]"#),
             to_game("ConnectToPeer", r#"["Bob",2,true]"#),
@@ -84,7 +84,7 @@ fn a_guest_is_connected_to_all_others_in_order() {
     );
     for (conn, offer) in [(ada, true), (bob, false), (cem, false)] {
         assert_eq!(
-            heard_orders(&mut lobby, conn),
+            received_orders(&mut lobby, conn),
             [to_game("ConnectToPeer", &format!(r#"["Dan",4,{offer}]"#))]
         );
     }
@@ -94,7 +94,7 @@ fn a_guest_is_connected_to_all_others_in_order() {
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
     for conn in [ada, bob, cem, dan] {
-        assert!(heard_orders(&mut lobby, conn).is_empty());
+        assert!(received_orders(&mut lobby, conn).is_empty());
     }
     assert_eq!(state(&lobby), Some(GameState::Lobby));
 }
@@ -109,35 +109,35 @@ fn guests_may_leave_and_return_but_the_host_may_not() {
     seat(&mut lobby, ada, 1, 1, 1);
     seat(&mut lobby, ada, 2, 2, 1);
     seat(&mut lobby, ada, 3, 3, 1);
-    lobby.hear(ada);
-    lobby.hear(cem);
+    lobby.receive(ada);
+    lobby.receive(cem);
     game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
     for conn in [ada, cem] {
-        assert_eq!(heard_orders(&mut lobby, conn), [to_game("DisconnectFromPeer", "[2]")]);
+        assert_eq!(received_orders(&mut lobby, conn), [to_game("DisconnectFromPeer", "[2]")]);
     }
     enter(&mut lobby, bob, 1);
     lobby.advance(SECOND);
     // The host's game has to report Bob again.
-    assert_eq!(heard_games(&mut lobby, cem).last(), Some(&("open".to_owned(), 2)));
-    lobby.hear(bob);
+    assert_eq!(received_games(&mut lobby, cem).last(), Some(&("open".to_owned(), 2)));
+    lobby.receive(bob);
     // Cem's connection is lost, but the game process goes on.
     lobby.disconnect(cem);
-    assert_eq!(heard_orders(&mut lobby, bob), [to_game("DisconnectFromPeer", "[3]")]);
+    assert_eq!(received_orders(&mut lobby, bob), [to_game("DisconnectFromPeer", "[3]")]);
     let cem = lobby.log_in("Cem");
-    lobby.say(cem, r#"{"command":"restore_game_session","game_id":1}"#);
+    lobby.send(cem, r#"{"command":"restore_game_session","game_id":1}"#);
     lobby.advance(SECOND);
-    assert_eq!(heard_games(&mut lobby, cem).last(), Some(&("open".to_owned(), 2)));
+    assert_eq!(received_games(&mut lobby, cem).last(), Some(&("open".to_owned(), 2)));
     host_with(&mut lobby, cem, "");
-    assert_eq!(lobby.hear(cem), [notice("error", "Can't host a game while in state PLAYING")]);
+    assert_eq!(lobby.receive(cem), [notice("error", "Can't host a game while in state PLAYING")]);
 
     game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
-    assert!(heard_orders(&mut lobby, cem).is_empty());
+    assert!(received_orders(&mut lobby, cem).is_empty());
     lobby.advance(SECOND);
-    assert_eq!(heard_games(&mut lobby, cem).last().unwrap().0, "closed");
-    lobby.hear(ada);
+    assert_eq!(received_games(&mut lobby, cem).last().unwrap().0, "closed");
+    lobby.receive(ada);
     join(&mut lobby, ada, 1);
     assert_eq!(
-        lobby.hear(ada),
+        lobby.receive(ada),
         [
             r#"{"command":"game_join_failed","reason":"host_left_game","uid":1}"#.to_owned(),
             notice("info", "The host has left the game.")
@@ -148,7 +148,7 @@ fn guests_may_leave_and_return_but_the_host_may_not() {
     lobby.advance(SECOND);
     assert_eq!(lobby.world.games().count(), 0);
     host_with(&mut lobby, bob, "");
-    assert!(lobby.hear_commands(bob).contains(&"game_launch".to_owned()));
+    assert!(lobby.receive_commands(bob).contains(&"game_launch".to_owned()));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn only_valid_requests_create_a_game() {
         (format!(r#","password":"{}""#, long.repeat(10)), notice("error", "The password is too long.")),
     ] {
         host_with(&mut lobby, ada, &request);
-        assert_eq!(lobby.hear(ada), [answer]);
+        assert_eq!(lobby.receive(ada), [answer]);
     }
     assert_eq!(lobby.world.games().count(), 0);
     for request in [
@@ -187,15 +187,15 @@ fn only_valid_requests_create_a_game() {
         r#"{"command":"restore_game_session","game_id":1.5}"#,
     ] {
         let conn = lobby.log_in("Bob");
-        lobby.say(conn, request);
-        assert_eq!(lobby.hear_commands(conn), ["invalid"], "{request}");
+        lobby.send(conn, request);
+        assert_eq!(lobby.receive_commands(conn), ["invalid"], "{request}");
         assert!(!lobby.is_open(conn));
     }
     host_with(&mut lobby, ada, &format!(r#","title":"{long}","mod":"FAF","mapname":"SCMP_007""#));
-    lobby.hear(ada);
+    lobby.receive(ada);
     // A player who is busy gets that answer first, and stays connected.
-    lobby.say(ada, r#"{"command":"game_host"}"#);
-    assert_eq!(lobby.hear(ada), [notice("error", "Can't host a game while in state STARTING_GAME")]);
+    lobby.send(ada, r#"{"command":"game_host"}"#);
+    assert_eq!(lobby.receive(ada), [notice("error", "Can't host a game while in state STARTING_GAME")]);
     let info = &lobby.world.game_infos()[0];
     assert_eq!(
         (info.title.len(), info.mapname.as_str(), info.featured_mod.as_str()),
@@ -219,36 +219,42 @@ fn only_allowed_players_join() {
         ]
     };
     join(&mut lobby, bob, 1);
-    assert_eq!(lobby.hear(bob), failed("host_left_game", 1, "The host has left the game."));
-    lobby.say(bob, r#"{"command":"game_join","uid":-1}"#);
-    assert_eq!(lobby.hear(bob), failed("host_left_game", 0, "The host has left the game."));
+    assert_eq!(lobby.receive(bob), failed("host_left_game", 1, "The host has left the game."));
+    lobby.send(bob, r#"{"command":"game_join","uid":-1}"#);
+    assert_eq!(lobby.receive(bob), failed("host_left_game", 0, "The host has left the game."));
     host_with(
         &mut lobby,
         ada,
         r#","password":"Secret","rating_min":1000,"rating_max":1300,"enforce_rating_range":1"#,
     );
     join(&mut lobby, dan, 1);
-    assert_eq!(lobby.hear(dan), failed("game_not_ready", 1, "The game you are trying to join is not ready."));
+    assert_eq!(
+        lobby.receive(dan),
+        failed("game_not_ready", 1, "The game you are trying to join is not ready.")
+    );
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
     join(&mut lobby, dan, 1);
-    assert_eq!(lobby.hear(dan), failed("game_not_ready", 1, "The game you are trying to join is not ready."));
+    assert_eq!(
+        lobby.receive(dan),
+        failed("game_not_ready", 1, "The game you are trying to join is not ready.")
+    );
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
     // The game is hidden from foes of the host and from players outside of the rating range.
     for hidden in [cem, eve] {
         join(&mut lobby, hidden, 1);
-        assert_eq!(lobby.hear(hidden), failed("host_left_game", 1, "The host has left the game."));
+        assert_eq!(lobby.receive(hidden), failed("host_left_game", 1, "The host has left the game."));
     }
     for password in ["", r#","password":"secret""#, r#","password":"""#, r#","password":null"#] {
-        lobby.say(dan, &format!(r#"{{"command":"game_join","uid":1{password}}}"#));
-        assert_eq!(lobby.hear(dan), failed("bad_password", 1, "Bad password (it's case sensitive)."));
+        lobby.send(dan, &format!(r#"{{"command":"game_join","uid":1{password}}}"#));
+        assert_eq!(lobby.receive(dan), failed("bad_password", 1, "Bad password (it's case sensitive)."));
     }
     lobby.advance(SECOND);
-    assert_eq!(heard_games(&mut lobby, dan).len(), 1);
+    assert_eq!(received_games(&mut lobby, dan).len(), 1);
     for conn in [bob, cem, eve] {
-        assert_eq!(heard_games(&mut lobby, conn), []);
+        assert_eq!(received_games(&mut lobby, conn), []);
     }
-    lobby.say(dan, r#"{"command":"game_join","uid":"1","password":"Secret"}"#);
-    assert_eq!(lobby.hear_commands(dan), ["game_launch"]);
+    lobby.send(dan, r#"{"command":"game_join","uid":"1","password":"Secret"}"#);
+    assert_eq!(lobby.receive_commands(dan), ["game_launch"]);
     let noted: Vec<u32> = lobby.store.joins.iter().map(|join| join.player.0).collect();
     assert_eq!(noted, [1, 4], "of the host and Dan; nothing is noted of a hidden game");
 }
@@ -261,18 +267,18 @@ fn new_foes_do_not_get_in() {
     host(&mut lobby, ada, "");
     join(&mut lobby, bob, 1);
     game(&mut lobby, bob, "GameState", r#"["Idle"]"#);
-    lobby.say(ada, r#"{"command":"social_add","foe":2}"#);
-    lobby.hear(ada);
+    lobby.send(ada, r#"{"command":"social_add","foe":2}"#);
+    lobby.receive(ada);
     game(&mut lobby, bob, "GameState", r#"["Lobby"]"#);
-    assert!(heard_orders(&mut lobby, ada).iter().all(|order| !order.contains("ConnectToPeer")));
+    assert!(received_orders(&mut lobby, ada).iter().all(|order| !order.contains("ConnectToPeer")));
     assert_eq!(only_game(&lobby).members(), [PlayerId(1)]);
     // Cem becomes a foe while the connection is lost.
     enter(&mut lobby, cem, 1);
     lobby.disconnect(cem);
-    lobby.say(ada, r#"{"command":"social_add","foe":3}"#);
+    lobby.send(ada, r#"{"command":"social_add","foe":3}"#);
     let cem = lobby.log_in("Cem");
-    lobby.say(cem, r#"{"command":"restore_game_session","game_id":1}"#);
-    assert_eq!(lobby.hear(cem), [notice("info", "The game you were connected to no longer exists")]);
+    lobby.send(cem, r#"{"command":"restore_game_session","game_id":1}"#);
+    assert_eq!(lobby.receive(cem), [notice("info", "The game you were connected to no longer exists")]);
 }
 
 #[test]
@@ -335,18 +341,18 @@ fn processes_that_do_not_start_are_abandoned() {
     assert_eq!(state(&lobby), Some(GameState::Initializing));
     lobby.advance(SECOND * 2);
     assert_eq!(lobby.world.games().count(), 0);
-    assert_eq!(heard_games(&mut lobby, bob).last().unwrap().0, "closed");
+    assert_eq!(received_games(&mut lobby, bob).last().unwrap().0, "closed");
     host(&mut lobby, ada, r#","mod":"coop""#);
-    lobby.hear(ada);
+    lobby.receive(ada);
     join(&mut lobby, bob, 2);
     lobby.advance(SECOND * 31);
     host_with(&mut lobby, bob, "");
-    assert!(lobby.hear(bob).pop().unwrap().contains("STARTING_GAME"), "co-op maps take longer to load");
+    assert!(lobby.receive(bob).pop().unwrap().contains("STARTING_GAME"), "co-op maps take longer to load");
     lobby.advance(SECOND * 30);
     // Peers that had to connect to Bob may drop that, although Bob never came.
-    assert_eq!(heard_orders(&mut lobby, ada), [to_game("DisconnectFromPeer", "[2]")]);
+    assert_eq!(received_orders(&mut lobby, ada), [to_game("DisconnectFromPeer", "[2]")]);
     host_with(&mut lobby, bob, "");
-    assert!(lobby.hear_commands(bob).contains(&"game_launch".to_owned()));
+    assert!(lobby.receive_commands(bob).contains(&"game_launch".to_owned()));
 }
 
 #[test]
@@ -357,11 +363,11 @@ fn nobody_joins_a_host_who_has_left() {
     join(&mut lobby, bob, 1);
     game(&mut lobby, bob, "GameState", r#"["Idle"]"#);
     lobby.disconnect(ada);
-    lobby.hear(bob);
+    lobby.receive(bob);
     game(&mut lobby, bob, "GameState", r#"["Lobby"]"#);
-    assert_eq!(heard_orders(&mut lobby, bob), [""; 0]);
+    assert_eq!(received_orders(&mut lobby, bob), [""; 0]);
     host_with(&mut lobby, bob, "");
-    assert!(lobby.hear_commands(bob).contains(&"game_launch".to_owned()), "Bob is free again");
+    assert!(lobby.receive_commands(bob).contains(&"game_launch".to_owned()), "Bob is free again");
 
     // The same for a game that has been removed.
     let mut lobby = crate::support::lobby();
@@ -372,16 +378,16 @@ fn nobody_joins_a_host_who_has_left() {
     game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
     lobby.advance(SECOND * 5);
     game(&mut lobby, bob, "GameState", r#"["Lobby"]"#);
-    lobby.hear(bob);
+    lobby.receive(bob);
     host_with(&mut lobby, bob, "");
-    assert_eq!(lobby.hear_commands(bob), ["game_launch"]);
+    assert_eq!(lobby.receive_commands(bob), ["game_launch"]);
 
     // The same for a game that has begun without the guest.
     let mut lobby = crate::support::lobby();
     live_game(&mut lobby);
     let cem = lobby.log_in("Cem");
     join(&mut lobby, cem, 1);
-    assert!(lobby.hear(cem)[0].contains("game_not_ready"));
+    assert!(lobby.receive(cem)[0].contains("game_not_ready"));
 }
 
 /// All messages of Ada and Bob from hosting to the end, with their senders.
@@ -427,34 +433,34 @@ fn any_player_may_leave_at_any_step() {
                         if number == step {
                             break;
                         }
-                        lobby.say(conns[*conn], text);
+                        lobby.send(conns[*conn], text);
                     }
                     match is_lost {
                         true => lobby.disconnect(conns[vanishing]),
-                        false => lobby.say(conns[vanishing], ended),
+                        false => lobby.send(conns[vanishing], ended),
                     }
                     lobby.holds_replies = false;
                     while lobby.reply_next() {}
                     lobby.check();
                     for (conn, text) in &steps[step..] {
                         if lobby.is_open(conns[*conn]) {
-                            lobby.say(conns[*conn], text);
+                            lobby.send(conns[*conn], text);
                         }
                     }
                     if is_lost {
                         conns[vanishing] = lobby.log_in(["Ada", "Bob"][vanishing]);
                     }
                     for conn in conns {
-                        lobby.say(conn, ended);
+                        lobby.send(conn, ended);
                     }
                     lobby.advance(SECOND * 130);
                     lobby.check();
                     assert_eq!(lobby.world.games().count(), 0, "{place}");
                     assert!(lobby.world.is_settled(), "{place}");
                     for conn in conns {
-                        lobby.hear(conn);
+                        lobby.receive(conn);
                         host_with(&mut lobby, conn, "");
-                        assert_eq!(lobby.hear_commands(conn), ["game_launch"], "{place}");
+                        assert_eq!(lobby.receive_commands(conn), ["game_launch"], "{place}");
                     }
                     for stored in lobby.store.games.values() {
                         assert!(stored.end.is_some() && stored.saved.is_none(), "{place}");
@@ -472,13 +478,13 @@ fn ice_messages_stay_in_the_game() {
     host(&mut lobby, ada, "");
     enter(&mut lobby, bob, 1);
     host(&mut lobby, cem, "");
-    lobby.hear(ada);
-    lobby.hear(cem);
+    lobby.receive(ada);
+    lobby.receive(cem);
     game(&mut lobby, bob, "IceMsg", r#"["1",{"b":[1.50],"a":2}]"#);
-    assert_eq!(heard_orders(&mut lobby, ada), [to_game("IceMsg", r#"[2,{"b":[1.50],"a":2}]"#)]);
+    assert_eq!(received_orders(&mut lobby, ada), [to_game("IceMsg", r#"[2,{"b":[1.50],"a":2}]"#)]);
     game(&mut lobby, bob, "IceMsg", r#"[3,"candidate"]"#);
     game(&mut lobby, bob, "IceMsg", r#"[99,"candidate"]"#);
-    assert!(heard_orders(&mut lobby, cem).is_empty());
+    assert!(received_orders(&mut lobby, cem).is_empty());
 }
 
 /// Fifty candidates in one message, as from a machine with many addresses, are relayed. Longer
@@ -489,22 +495,26 @@ fn the_length_of_ice_messages_is_limited() {
     let [ada, bob, ..] = PLAYERS.map(|(login, _)| lobby.log_in(login));
     host(&mut lobby, ada, "");
     enter(&mut lobby, bob, 1);
-    lobby.hear(ada);
-    lobby.hear(bob);
+    lobby.receive(ada);
+    lobby.receive(bob);
     let of = |bytes: usize| format!(r#"[1,"{}"]"#, "x".repeat(bytes - 2));
     for bytes in [50 * 190, 16 * 1024] {
         game(&mut lobby, bob, "IceMsg", &of(bytes));
-        assert_eq!(heard_orders(&mut lobby, ada).len(), 1, "{bytes}");
+        assert_eq!(received_orders(&mut lobby, ada).len(), 1, "{bytes}");
     }
     for _ in 0..3 {
         for _ in 0..5 {
             game(&mut lobby, bob, "IceMsg", &of(16 * 1024 + 1));
         }
-        assert!(heard_orders(&mut lobby, ada).is_empty());
-        let mut told = lobby.hear(bob);
-        told.retain(|told| told.contains("notice"));
-        assert_eq!(told.len(), 1);
-        assert!(told[0].contains("16385 bytes") && told[0].contains("at most 16384"), "{}", told[0]);
+        assert!(received_orders(&mut lobby, ada).is_empty());
+        let mut received = lobby.receive(bob);
+        received.retain(|text| text.contains("notice"));
+        assert_eq!(received.len(), 1);
+        assert!(
+            received[0].contains("16385 bytes") && received[0].contains("at most 16384"),
+            "{}",
+            received[0]
+        );
         lobby.advance(SECOND * 60);
     }
     assert_eq!(lobby.counts.iter().filter(|count| **count == Count::RelayTooLong).count(), 15);

@@ -21,18 +21,18 @@ fn a_ban_is_checked_before_everything_else() {
         let mut lobby = lobby();
         let bob = lobby.log_in("Bob");
         lobby.store.account("Bob").bans = vec![ban()];
-        lobby.say(bob, request);
-        let told = lobby.hear(bob).join("");
-        assert!(told.contains("You are banned from FAF") && !told.contains("invalid"), "{told}");
+        lobby.send(bob, request);
+        let received = lobby.receive(bob).join("");
+        assert!(received.contains("You are banned from FAF") && !received.contains("invalid"), "{received}");
         assert!(!lobby.is_open(bob));
         // A busy player is refused for that reason first.
         lobby.store.account("Bob").bans.clear();
         let bob = lobby.log_in("Bob");
         host_with(&mut lobby, bob, "");
-        lobby.hear(bob);
+        lobby.receive(bob);
         lobby.store.account("Bob").bans = vec![ban()];
-        lobby.say(bob, request);
-        assert!(lobby.hear(bob).join("").contains("while in state STARTING_GAME"), "{request}");
+        lobby.send(bob, request);
+        assert!(lobby.receive(bob).join("").contains("while in state STARTING_GAME"), "{request}");
         assert!(lobby.is_open(bob));
     }
 }
@@ -44,18 +44,18 @@ fn no_number_is_given_out_twice() {
     let mut lobby = SimulatedLobby::new(Settings::default(), store);
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
     host_with(&mut lobby, ada, "");
-    assert!(lobby.hear(ada)[0].contains(r#""uid":2147483647"#));
+    assert!(lobby.receive(ada)[0].contains(r#""uid":2147483647"#));
     for _ in 0..2 {
         host_with(&mut lobby, bob, "");
-        let told = lobby.hear(bob).join("");
-        assert!(told.contains("this server has given out all numbers of games"), "{told}");
+        let received = lobby.receive(bob).join("");
+        assert!(received.contains("this server has given out all numbers of games"), "{received}");
         assert!(lobby.is_open(bob));
     }
     // The last number belongs to a game like any other.
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
-    lobby.say(bob, r#"{"command":"game_join","uid":2147483647}"#);
-    assert!(lobby.hear(bob)[0].contains("game_launch"));
+    lobby.send(bob, r#"{"command":"game_join","uid":2147483647}"#);
+    assert!(lobby.receive(bob)[0].contains("game_launch"));
 
     // Neither is the number of a game that was not launched before the server was killed.
     let mut lobby = crate::support::lobby();
@@ -64,5 +64,5 @@ fn no_number_is_given_out_twice() {
     lobby.restart();
     let bob = lobby.log_in("Bob");
     host_with(&mut lobby, bob, "");
-    assert!(lobby.hear(bob)[0].contains(r#""uid":2,"#));
+    assert!(lobby.receive(bob)[0].contains(r#""uid":2,"#));
 }

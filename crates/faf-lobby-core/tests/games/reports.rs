@@ -13,9 +13,9 @@ const HOSTS: usize = 700;
 
 /// Returns the bytes of `game_info` that a client has received, and how often it received
 /// each game.
-fn told(lobby: &mut SimulatedLobby, conn: faf_lobby_core::ConnId) -> (usize, BTreeMap<u64, usize>) {
+fn games_received(lobby: &mut SimulatedLobby, conn: faf_lobby_core::ConnId) -> (usize, BTreeMap<u64, usize>) {
     let (mut bytes, mut games) = (0, BTreeMap::new());
-    for text in lobby.hear(conn) {
+    for text in lobby.receive(conn) {
         let message: serde_json::Value = serde_json::from_str(&text).unwrap();
         if message["command"] == "game_info" && message.get("uid").is_some() {
             bytes += text.len();
@@ -38,10 +38,10 @@ fn games_that_change_all_the_time_take_turns() {
         game(&mut lobby, *conn, "GameState", r#"["Lobby"]"#);
     }
     lobby.advance(SECOND * 12);
-    assert_eq!(told(&mut lobby, watcher).1.len(), HOSTS, "everybody is told of in the end");
+    assert_eq!(games_received(&mut lobby, watcher).1.len(), HOSTS, "everybody is told of in the end");
 
     // All games but the last change their titles every second; the last one does so once.
-    let mut heard = BTreeMap::new();
+    let mut counts = BTreeMap::new();
     for round in 0..12 {
         for conn in &hosts[..HOSTS - 1] {
             game(&mut lobby, *conn, "GameOption", &format!(r#"["Title","round {round}"]"#));
@@ -50,14 +50,14 @@ fn games_that_change_all_the_time_take_turns() {
             game(&mut lobby, hosts[HOSTS - 1], "GameOption", r#"["Title","once"]"#);
         }
         lobby.advance(SECOND);
-        let (bytes, games) = told(&mut lobby, watcher);
+        let (bytes, games) = games_received(&mut lobby, watcher);
         assert!(bytes <= 66 * 1024, "{bytes} bytes in a report");
         for (game, times) in games {
-            *heard.entry(game).or_default() += times;
+            *counts.entry(game).or_default() += times;
         }
     }
-    assert_eq!(heard.len(), HOSTS, "nobody is left out");
-    let (least, most) = heard
+    assert_eq!(counts.len(), HOSTS, "nobody is left out");
+    let (least, most) = counts
         .values()
         .fold((usize::MAX, 0), |(least, most), times: &usize| (least.min(*times), most.max(*times)));
     assert!(least >= 1 && most <= 5, "between {least} and {most} times");
@@ -66,5 +66,5 @@ fn games_that_change_all_the_time_take_turns() {
 
     // Actions do not wait for a report.
     join(&mut lobby, watcher, 1);
-    assert!(lobby.hear(watcher).iter().any(|text| text.contains("game_launch")));
+    assert!(lobby.receive(watcher).iter().any(|text| text.contains("game_launch")));
 }

@@ -13,8 +13,8 @@ use crate::support::{SECOND, enter, game, host, live_game, lobby, seat};
 /// The lists of games that a player receives at login.
 fn lists(lobby: &mut SimulatedLobby, login: &str) -> Vec<Arc<GameList>> {
     let conn = lobby.connect();
-    lobby.say_hello(conn, login);
-    let games = lobby.hear_messages(conn).into_iter().filter_map(|message| match message {
+    lobby.send_hello(conn, login);
+    let games = lobby.receive_messages(conn).into_iter().filter_map(|message| match message {
         ServerMessage::GameList(list) => Some(list),
         _ => None,
     });
@@ -64,11 +64,11 @@ fn a_new_login_receives_the_end_of_a_listed_game() {
     // All of this happens between two reports.
     lobby.disconnect(ada);
     lobby.advance(2 * SECOND);
-    let told = lobby.hear_messages(bob).into_iter().filter_map(|message| match message {
+    let received = lobby.receive_messages(bob).into_iter().filter_map(|message| match message {
         ServerMessage::GameInfo(game) => Some(game.state),
         _ => None,
     });
-    assert_eq!(told.collect::<Vec<_>>(), [GameInfoState::Closed]);
+    assert_eq!(received.collect::<Vec<_>>(), [GameInfoState::Closed]);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn names_of_players_depend_on_who_is_online() {
     lobby.disconnect(bob);
     assert_eq!(names(&mut lobby), ["Ada"]);
     let bob = lobby.log_in("Bob");
-    lobby.say(bob, r#"{"command":"restore_game_session","game_id":1}"#);
+    lobby.send(bob, r#"{"command":"restore_game_session","game_id":1}"#);
     assert_eq!(names(&mut lobby), ["Ada", "Bob"]);
 }
 

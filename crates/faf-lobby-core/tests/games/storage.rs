@@ -5,7 +5,7 @@ use faf_lobby_core::{Count, GameState};
 use faf_protocol::GameId;
 
 use crate::support::{
-    SECOND, enter, finish, game, heard_orders, host, host_with, live_game, live_game_of, lobby, state,
+    SECOND, enter, finish, game, host, host_with, live_game, live_game_of, lobby, received_orders, state,
     to_game,
 };
 
@@ -18,9 +18,9 @@ fn live_games_survive_a_restart() {
     lobby.restart();
     lobby.advance(SECOND * 10);
     let bob = lobby.connect();
-    lobby.say_hello(bob, "Bob");
-    assert!(lobby.hear(bob).last().unwrap().contains(r#""state":"playing""#));
-    lobby.say(bob, r#"{"command":"restore_game_session","game_id":1}"#);
+    lobby.send_hello(bob, "Bob");
+    assert!(lobby.receive(bob).last().unwrap().contains(r#""state":"playing""#));
+    lobby.send(bob, r#"{"command":"restore_game_session","game_id":1}"#);
     game(&mut lobby, bob, "GameResult", r#"[2,"defeat -10"]"#);
     game(&mut lobby, bob, "GameEnded", "[]");
     assert_eq!(state(&lobby), Some(GameState::Live), "Ada may still come back");
@@ -28,7 +28,7 @@ fn live_games_survive_a_restart() {
     let end = lobby.store.games[&GameId(1)].end.clone().unwrap();
     assert_eq!((end.validity, end.rated.is_some()), (Validity::Valid, true));
     host_with(&mut lobby, bob, "");
-    assert!(lobby.hear(bob).last().unwrap().contains("PLAYING"));
+    assert!(lobby.receive(bob).last().unwrap().contains("PLAYING"));
 }
 
 #[test]
@@ -92,14 +92,14 @@ fn achievements_are_counted_once() {
     assert!(lobby.published.is_empty());
     lobby.holds_replies = false;
     while lobby.reply_next() {}
-    let told = lobby.published.len();
-    assert!(told > 0);
+    let count = lobby.published.len();
+    assert!(count > 0);
     lobby.restart();
     let ada = lobby.log_in("Ada");
-    lobby.say(ada, r#"{"command":"restore_game_session","game_id":1}"#);
+    lobby.send(ada, r#"{"command":"restore_game_session","game_id":1}"#);
     game(&mut lobby, ada, "JsonStats", &args);
     game(&mut lobby, ada, "GameResult", r#"[1,"victory 10"]"#);
-    assert_eq!(lobby.published.len(), told);
+    assert_eq!(lobby.published.len(), count);
     assert!(lobby.published.iter().all(|publication| publication.body.contains("\"playerId\":1")));
 }
 
@@ -110,13 +110,13 @@ fn a_shutdown_closes_lobbies_and_waits_for_live_games() {
     let (cem, dan) = (lobby.log_in("Cem"), lobby.log_in("Dan"));
     host(&mut lobby, cem, "");
     enter(&mut lobby, dan, 2);
-    lobby.hear(cem);
-    lobby.hear(dan);
+    lobby.receive(cem);
+    lobby.receive(dan);
     lobby.shut_down();
-    assert!(lobby.hear(cem)[0].contains(r#""style":"kill""#));
-    assert!(lobby.hear(dan).contains(&to_game("DisconnectFromPeer", "[3]")));
+    assert!(lobby.receive(cem)[0].contains(r#""style":"kill""#));
+    assert!(lobby.receive(dan).contains(&to_game("DisconnectFromPeer", "[3]")));
     host_with(&mut lobby, cem, "");
-    assert_eq!(lobby.hear(cem), [r#"{"command":"disabled","request":"game_host"}"#]);
+    assert_eq!(lobby.receive(cem), [r#"{"command":"disabled","request":"game_host"}"#]);
     lobby.advance(SECOND * 200);
     assert!(!lobby.has_stopped);
     finish(&mut lobby, &[ada, bob], &[(1, "victory 10"), (2, "defeat -10")]);
@@ -131,7 +131,7 @@ fn a_shutdown_closes_lobbies_and_waits_for_live_games() {
     lobby.shut_down();
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
-    assert!(heard_orders(&mut lobby, ada).is_empty());
+    assert!(received_orders(&mut lobby, ada).is_empty());
     game(&mut lobby, bob, "GameState", r#"["Ended"]"#);
     lobby.advance(SECOND * 2);
     assert!(lobby.has_stopped);

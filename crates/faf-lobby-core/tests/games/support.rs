@@ -25,7 +25,7 @@ pub(crate) fn notice(style: &str, text: &str) -> String {
 
 /// Sends a message of the game process of a connection.
 pub(crate) fn game(lobby: &mut SimulatedLobby, conn: ConnId, command: &str, args: &str) {
-    lobby.say(conn, &format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#));
+    lobby.send(conn, &format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#));
 }
 
 pub(crate) fn to_game(command: &str, args: &str) -> String {
@@ -33,7 +33,7 @@ pub(crate) fn to_game(command: &str, args: &str) -> String {
 }
 
 pub(crate) fn host_with(lobby: &mut SimulatedLobby, conn: ConnId, more: &str) {
-    lobby.say(conn, &format!(r#"{{"command":"game_host","visibility":"public"{more}}}"#));
+    lobby.send(conn, &format!(r#"{{"command":"game_host","visibility":"public"{more}}}"#));
 }
 
 /// Hosts a game and opens its lobby.
@@ -44,7 +44,7 @@ pub(crate) fn host(lobby: &mut SimulatedLobby, conn: ConnId, more: &str) {
 }
 
 pub(crate) fn join(lobby: &mut SimulatedLobby, conn: ConnId, uid: u32) {
-    lobby.say(conn, &format!(r#"{{"command":"game_join","uid":{uid}}}"#));
+    lobby.send(conn, &format!(r#"{{"command":"game_join","uid":{uid}}}"#));
 }
 
 /// Joins a game and connects to all of its players.
@@ -105,8 +105,8 @@ pub(crate) fn state(lobby: &SimulatedLobby) -> Option<GameState> {
 }
 
 /// Returns `state` and `num_players` of every `game_info` that a client has received.
-pub(crate) fn heard_games(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<(String, u64)> {
-    let games = lobby.hear(conn).into_iter().filter(|text| text.starts_with(r#"{"command":"game_info""#));
+pub(crate) fn received_games(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<(String, u64)> {
+    let games = lobby.receive(conn).into_iter().filter(|text| text.starts_with(r#"{"command":"game_info""#));
     let read = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
     let games = games.map(read).filter(|info| info.get("uid").is_some());
     games
@@ -115,6 +115,6 @@ pub(crate) fn heard_games(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<(Stri
 }
 
 /// Returns the messages for the game process that a client has received.
-pub(crate) fn heard_orders(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<String> {
-    lobby.hear(conn).into_iter().filter(|text| text.ends_with(r#""target":"game"}"#)).collect()
+pub(crate) fn received_orders(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<String> {
+    lobby.receive(conn).into_iter().filter(|text| text.ends_with(r#""target":"game"}"#)).collect()
 }

@@ -3,7 +3,7 @@
 use faf_protocol::PlayerId;
 use faf_testkit::lobby::SimulatedLobby;
 
-use crate::support::{PLAYERS, SECOND, enter, game, heard_games, host, host_with, join, live_game, lobby};
+use crate::support::{PLAYERS, SECOND, enter, game, host, host_with, join, live_game, lobby, received_games};
 
 const EMPTY_LIST: &str = r#"{"command":"game_info","games":[]}"#;
 
@@ -12,37 +12,37 @@ fn hidden_games_do_not_leak() {
     let mut lobby = lobby();
     lobby.store.account("Ada").friends.insert(PlayerId(2));
     let [ada, bob, cem, ..] = PLAYERS.map(|(login, _)| lobby.log_in(login));
-    lobby.say(ada, r#"{"command":"game_host","visibility":"friends"}"#);
+    lobby.send(ada, r#"{"command":"game_host","visibility":"friends"}"#);
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
     lobby.advance(SECOND);
-    assert_eq!(heard_games(&mut lobby, bob).len(), 1);
-    assert_eq!(heard_games(&mut lobby, cem), []);
+    assert_eq!(received_games(&mut lobby, bob).len(), 1);
+    assert_eq!(received_games(&mut lobby, cem), []);
     // The game appears and disappears with the friendship.
-    lobby.say(ada, r#"{"command":"social_add","friend":3}"#);
-    assert_eq!(heard_games(&mut lobby, cem), [("open".to_owned(), 0)]);
-    lobby.say(ada, r#"{"command":"social_remove","friend":3}"#);
-    assert_eq!(heard_games(&mut lobby, cem), [("closed".to_owned(), 0)]);
+    lobby.send(ada, r#"{"command":"social_add","friend":3}"#);
+    assert_eq!(received_games(&mut lobby, cem), [("open".to_owned(), 0)]);
+    lobby.send(ada, r#"{"command":"social_remove","friend":3}"#);
+    assert_eq!(received_games(&mut lobby, cem), [("closed".to_owned(), 0)]);
     // A player inside the game sees it, and receives its end on leaving.
-    lobby.say(ada, r#"{"command":"social_add","friend":3}"#);
+    lobby.send(ada, r#"{"command":"social_add","friend":3}"#);
     enter(&mut lobby, cem, 1);
-    lobby.say(ada, r#"{"command":"social_remove","friend":3}"#);
+    lobby.send(ada, r#"{"command":"social_remove","friend":3}"#);
     lobby.advance(SECOND);
-    assert_eq!(heard_games(&mut lobby, cem).last(), Some(&("open".to_owned(), 0)));
+    assert_eq!(received_games(&mut lobby, cem).last(), Some(&("open".to_owned(), 0)));
     game(&mut lobby, cem, "GameState", r#"["Ended"]"#);
-    assert_eq!(heard_games(&mut lobby, cem), [("closed".to_owned(), 0)]);
+    assert_eq!(received_games(&mut lobby, cem), [("closed".to_owned(), 0)]);
     game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
     lobby.advance(SECOND);
-    assert_eq!(heard_games(&mut lobby, cem), []);
-    assert_eq!(heard_games(&mut lobby, bob).last().unwrap().0, "closed");
+    assert_eq!(received_games(&mut lobby, cem), []);
+    assert_eq!(received_games(&mut lobby, bob).last().unwrap().0, "closed");
 
     host(&mut lobby, ada, "");
     lobby.advance(SECOND);
-    assert_eq!(heard_games(&mut lobby, bob).len(), 1);
-    lobby.say(ada, r#"{"command":"social_add","foe":2}"#);
-    assert_eq!(heard_games(&mut lobby, bob), [("closed".to_owned(), 0)]);
-    lobby.say(ada, r#"{"command":"social_remove","foe":2}"#);
-    assert_eq!(heard_games(&mut lobby, bob), [("open".to_owned(), 0)]);
+    assert_eq!(received_games(&mut lobby, bob).len(), 1);
+    lobby.send(ada, r#"{"command":"social_add","foe":2}"#);
+    assert_eq!(received_games(&mut lobby, bob), [("closed".to_owned(), 0)]);
+    lobby.send(ada, r#"{"command":"social_remove","foe":2}"#);
+    assert_eq!(received_games(&mut lobby, bob), [("open".to_owned(), 0)]);
 }
 
 #[test]
@@ -51,30 +51,30 @@ fn a_hidden_game_looks_like_an_unused_number() {
     lobby.store.account("Ada").friends.insert(PlayerId(2));
     lobby.store.account("Dan").foes.insert(PlayerId(3));
     let [ada, bob, cem, dan, _] = PLAYERS.map(|(login, _)| lobby.log_in(login));
-    lobby.say(ada, r#"{"command":"game_host","visibility":"friends"}"#);
+    lobby.send(ada, r#"{"command":"game_host","visibility":"friends"}"#);
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
     host(&mut lobby, dan, "");
     lobby.advance(SECOND);
     // Returns the answers and the number of database requests for each command.
     let tried = |lobby: &mut SimulatedLobby, uid: u32| {
-        lobby.hear(cem);
+        lobby.receive(cem);
         lobby.holds_replies = true;
         let attempts = lobby.store.joins.len();
-        let mut told = Vec::new();
+        let mut answers = Vec::new();
         for request in [
             format!(r#"{{"command":"game_join","uid":{uid}}}"#),
             format!(r#"{{"command":"game_join","uid":{uid},"password":"x"}}"#),
             format!(r#"{{"command":"restore_game_session","game_id":{uid}}}"#),
         ] {
-            lobby.say(cem, &request);
+            lobby.send(cem, &request);
             let requests = lobby.open_requests();
             while lobby.reply_next() {}
-            told.push((requests, lobby.hear(cem)));
+            answers.push((requests, lobby.receive(cem)));
         }
         lobby.holds_replies = false;
         assert_eq!(lobby.store.joins.len(), attempts, "game {uid}");
-        format!("{told:?}").replace(&format!(r#"\"uid\":{uid}"#), "")
+        format!("{answers:?}").replace(&format!(r#"\"uid\":{uid}"#), "")
     };
     let free = tried(&mut lobby, 99);
     assert!(free.contains("host_left_game") && free.contains("no longer exists"), "{free}");
@@ -83,10 +83,10 @@ fn a_hidden_game_looks_like_an_unused_number() {
     // Friends, and players inside the game, can join it and rejoin it.
     enter(&mut lobby, bob, 1);
     lobby.disconnect(bob);
-    lobby.say(ada, r#"{"command":"social_remove","friend":2}"#);
+    lobby.send(ada, r#"{"command":"social_remove","friend":2}"#);
     let bob = lobby.log_in("Bob");
-    lobby.say(bob, r#"{"command":"restore_game_session","game_id":1}"#);
-    assert!(lobby.hear(bob).is_empty());
+    lobby.send(bob, r#"{"command":"restore_game_session","game_id":1}"#);
+    assert!(lobby.receive(bob).is_empty());
     assert_eq!(lobby.world.games().next().unwrap().members().len(), 2);
 }
 
@@ -95,11 +95,11 @@ fn a_former_friend_does_not_get_in() {
     let mut lobby = lobby();
     lobby.store.account("Ada").friends.insert(PlayerId(2));
     let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
-    lobby.say(ada, r#"{"command":"game_host","visibility":"friends"}"#);
+    lobby.send(ada, r#"{"command":"game_host","visibility":"friends"}"#);
     game(&mut lobby, ada, "GameState", r#"["Idle"]"#);
     game(&mut lobby, ada, "GameState", r#"["Lobby"]"#);
     join(&mut lobby, bob, 1);
-    lobby.say(ada, r#"{"command":"social_remove","friend":2}"#);
+    lobby.send(ada, r#"{"command":"social_remove","friend":2}"#);
     game(&mut lobby, bob, "GameState", r#"["Idle"]"#);
     game(&mut lobby, bob, "GameState", r#"["Lobby"]"#);
     assert_eq!(lobby.world.games().next().unwrap().members(), [PlayerId(1)]);
@@ -111,20 +111,20 @@ fn a_game_opens_with_its_host_at_any_time_of_the_report() {
         let mut lobby = lobby();
         let (ada, bob) = (lobby.log_in("Ada"), lobby.log_in("Bob"));
         lobby.advance(SECOND);
-        lobby.hear(bob);
+        lobby.receive(bob);
         host_with(&mut lobby, ada, "");
         for (step, state) in ["Idle", "Lobby"].into_iter().enumerate() {
             if step == reported_after {
                 lobby.advance(SECOND);
-                assert_eq!(heard_games(&mut lobby, bob), [("closed".to_owned(), 0)]);
+                assert_eq!(received_games(&mut lobby, bob), [("closed".to_owned(), 0)]);
                 assert_eq!(list_of(&mut lobby, "Cem"), EMPTY_LIST);
                 join(&mut lobby, bob, 1);
-                assert!(lobby.hear(bob).join("").contains("game_not_ready"));
+                assert!(lobby.receive(bob).join("").contains("game_not_ready"));
             }
             game(&mut lobby, ada, "GameState", &format!(r#"["{state}"]"#));
         }
         lobby.advance(SECOND);
-        assert_eq!(heard_games(&mut lobby, bob), [("open".to_owned(), 0)], "{reported_after}");
+        assert_eq!(received_games(&mut lobby, bob), [("open".to_owned(), 0)], "{reported_after}");
         assert_ne!(list_of(&mut lobby, "Dan"), EMPTY_LIST);
     }
 }
@@ -138,15 +138,15 @@ fn games_that_end_before_a_report_are_not_reported() {
         game(&mut lobby, ada, "GameState", r#"["Ended"]"#);
     }
     lobby.advance(SECOND);
-    assert_eq!(heard_games(&mut lobby, bob), []);
+    assert_eq!(received_games(&mut lobby, bob), []);
     assert_eq!(lobby.world.games().count(), 0);
 }
 
 fn list_of(lobby: &mut SimulatedLobby, login: &str) -> String {
     let conn = lobby.connect();
-    lobby.say_hello(conn, login);
-    let heard = lobby.hear(conn);
-    heard.into_iter().find(|text| text.contains(r#""games":["#)).unwrap_or_default()
+    lobby.send_hello(conn, login);
+    let received = lobby.receive(conn);
+    received.into_iter().find(|text| text.contains(r#""games":["#)).unwrap_or_default()
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_player_made_a_foe_while_offline_does_not_find_the_game() {
     let ada = lobby.log_in("Ada");
     host(&mut lobby, ada, "");
     lobby.advance(SECOND);
-    lobby.say(ada, r#"{"command":"social_add","foe":2}"#);
+    lobby.send(ada, r#"{"command":"social_add","foe":2}"#);
     assert_eq!(list_of(&mut lobby, "Bob"), EMPTY_LIST);
     assert_ne!(list_of(&mut lobby, "Cem"), EMPTY_LIST);
 }
@@ -166,16 +166,16 @@ fn a_host_who_logs_in_with_other_lists_hides_and_shows_the_game() {
     let (ada, _) = live_game(&mut lobby);
     let cem = lobby.log_in("Cem");
     lobby.advance(SECOND);
-    heard_games(&mut lobby, cem);
+    received_games(&mut lobby, cem);
     // The lists change after the host has lost the connection.
     lobby.disconnect(ada);
     lobby.store.account("Ada").foes.insert(PlayerId(3));
     let ada = lobby.log_in("Ada");
-    assert_eq!(heard_games(&mut lobby, cem), [("closed".to_owned(), 1)]);
+    assert_eq!(received_games(&mut lobby, cem), [("closed".to_owned(), 1)]);
     lobby.disconnect(ada);
     lobby.store.account("Ada").foes.remove(&PlayerId(3));
     lobby.log_in("Ada");
-    assert_eq!(heard_games(&mut lobby, cem), [("playing".to_owned(), 1)]);
+    assert_eq!(received_games(&mut lobby, cem), [("playing".to_owned(), 1)]);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_player_made_a_foe_during_a_game_does_not_find_it_after_a_kill() {
     lobby.advance(SECOND);
     game(&mut lobby, ada, "PlayerOption", r#"[1,"Army",1]"#);
     game(&mut lobby, ada, "GameState", r#"["Launching"]"#);
-    lobby.say(ada, r#"{"command":"social_add","foe":2}"#);
+    lobby.send(ada, r#"{"command":"social_add","foe":2}"#);
     lobby.restart();
     assert_eq!(list_of(&mut lobby, "Bob"), EMPTY_LIST);
     assert_ne!(list_of(&mut lobby, "Cem"), EMPTY_LIST);
@@ -199,7 +199,7 @@ fn a_guest_is_connected_to_the_host_first() {
     host(&mut lobby, ada, "");
     lobby.advance(SECOND);
     join(&mut lobby, bob, 1);
-    lobby.hear(bob);
+    lobby.receive(bob);
     game(&mut lobby, ada, "IceMsg", r#"[2,"early"]"#);
-    assert!(lobby.hear(bob).is_empty());
+    assert!(lobby.receive(bob).is_empty());
 }

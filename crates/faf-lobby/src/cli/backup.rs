@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::say;
+use super::print_line;
 use crate::exit_code::{self, Failure};
 use crate::store::embedded::{BackupError, back_up};
 
@@ -14,6 +14,6 @@ pub(super) fn run(database: &Path, copy: &Path) -> Result<(), Failure> {
         };
         Failure::new(code, error)
     })?;
-    say(&format!("{} has been copied to {}, {size} bytes", database.display(), copy.display()));
+    print_line(&format!("{} has been copied to {}, {size} bytes", database.display(), copy.display()));
     Ok(())
 }

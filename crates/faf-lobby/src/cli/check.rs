@@ -6,7 +6,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
-use super::say;
+use super::print_line;
 use crate::config::Settings;
 use crate::exit_code::{self, Failure};
 use crate::server::listen_on;
@@ -47,7 +47,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
         let _ = writeln!(std::io::stderr(), "faf-lobby: warning: {warning}");
     }
     if findings.problems.is_empty() {
-        say("configuration OK");
+        print_line("configuration OK");
         return Ok(());
     }
     let problems = findings.problems.join("\n  ");

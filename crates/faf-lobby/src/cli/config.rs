@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use super::say;
+use super::print_line;
 use crate::config::{CATALOGUE, Effective, Origin, default_file};
 use crate::exit_code::Failure;
 
 /// Prints the configuration file with all settings at their defaults.
 pub(super) fn print() -> Result<(), Failure> {
-    say(default_file().trim_end());
+    print_line(default_file().trim_end());
     Ok(())
 }
 
 /// Prints every setting with its effective value and its origin.
 pub(super) fn list(effective: &Effective) -> Result<(), Failure> {
-    say(listed(effective).trim_end());
+    print_line(listed(effective).trim_end());
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use faf_protocol::GameId;
 use faf_protocol::server_message::Rating;
 use serde_json::{Value, json};
 
-use super::{game, say, whole, with_existing_store};
+use super::{game, print_line, whole, with_existing_store};
 use crate::exit_code::Failure;
 use crate::store::{GameRecord, LaunchedGame, PlayerRecord};
 
@@ -35,8 +35,8 @@ pub(super) fn run(command: &Commands, database: &Path) -> Result<(), Failure> {
         format!("game {id} is not in the database: it was never launched, or has another number")
     })?;
     match json {
-        true => say(&as_json(&record)),
-        false => say(explained(&record).trim_end()),
+        true => print_line(&as_json(&record)),
+        false => print_line(explained(&record).trim_end()),
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use faf_lobby_core::escaped;
 use faf_lobby_core::validity::Validity;
 use serde_json::{Value, json};
 
-use super::{say, whole, with_existing_store};
+use super::{print_line, whole, with_existing_store};
 use crate::exit_code::Failure;
 use crate::store::{GameFilter, LaunchedGame, ListedGame};
 
@@ -35,14 +35,14 @@ pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
     let filter = GameFilter { player, is_unrated: unrated, limit };
     let games = with_existing_store(database, async |store| store.list_games(filter).await)?;
     if json {
-        games.iter().for_each(|game| say(&listed_as_json(game)));
+        games.iter().for_each(|game| print_line(&listed_as_json(game)));
         return Ok(());
     }
-    say(&format!(
+    print_line(&format!(
         "{:>8}  {:<25}  {:<24}  {:<10}  {}",
         "number", "launched", "validity", "mod", "title, host and players"
     ));
-    games.iter().for_each(|game| say(&as_text(game)));
+    games.iter().for_each(|game| print_line(&as_text(game)));
     Ok(())
 }
 

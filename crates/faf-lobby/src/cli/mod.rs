@@ -206,7 +206,7 @@ fn seed(database: &Path, path: &Path) -> Result<(), Failure> {
             other => of_file(&other),
         })
     })?;
-    say(&format!("seeded {planted}"));
+    print_line(&format!("seeded {planted}"));
     Ok(())
 }
 
@@ -223,7 +223,7 @@ fn whole<N: TryFrom<u64>>(
 }
 
 /// Writes a line to standard output.
-fn say(line: &(impl fmt::Display + ?Sized)) {
+fn print_line(line: &(impl fmt::Display + ?Sized)) {
     // If the reader has closed the pipe, it does not want the rest.
     let _ = writeln!(io::stdout(), "{line}");
 }

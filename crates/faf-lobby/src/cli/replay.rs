@@ -9,7 +9,7 @@ use clap::Args;
 use faf_lobby_core::{Effect, Moment, World, escaped};
 use faf_protocol::PlayerId;
 
-use super::{say, whole};
+use super::{print_line, whole};
 use crate::exit_code::{self, Failure};
 use crate::ops::recorder::replay::{Ending, Played, Replay, Verdict};
 
@@ -34,9 +34,9 @@ pub(super) fn run(
     let mut replay = Replay::open(path).map_err(|error| failure(&error))?;
     let header = replay.header();
     let first = header.first;
-    say(&format!("recorded by faf-lobby {}, begun at {}", header.server, header.recorded_at));
+    print_line(&format!("recorded by faf-lobby {}, begun at {}", header.server, header.recorded_at));
     if header.server != env!("CARGO_PKG_VERSION") {
-        say(&format!("this is faf-lobby {}, which may behave differently", env!("CARGO_PKG_VERSION")));
+        print_line(&format!("this is faf-lobby {}, which may behave differently", env!("CARGO_PKG_VERSION")));
     }
     if until.is_some_and(|until| until < first) {
         return Err(failure(&format!("it begins with event {first}; try an older file")));
@@ -51,19 +51,19 @@ pub(super) fn run(
             Ok(None) => break,
             Err(error) => {
                 // Even a damaged recording says what happened before the damage.
-                say(&summary.count());
+                print_line(&summary.count());
                 return Err(failure(&error));
             }
         }
     }
-    say(&summary.count());
+    print_line(&summary.count());
     let world = replay.world();
-    say(&state(world));
+    print_line(&state(world));
     if until.is_some() {
-        say(&details(world));
+        print_line(&details(world));
     }
     if let (Some(last), true) = (&summary.last, *shows_effects) {
-        say(&effects(last));
+        print_line(&effects(last));
     }
     // The result: a difference, or too few events for `until`, or none of these.
     let last = summary.last;
@@ -74,14 +74,14 @@ pub(super) fn run(
         return Err(failure(&format!("it ends before event {until}")));
     }
     match replay.cut() {
-        None => say("all effects are the same"),
-        Some(cut) => say(&format!(
+        None => print_line("all effects are the same"),
+        Some(cut) => print_line(&format!(
             "all effects before event {cut} are the same; its message was too long to be kept, so its effects and \
              those of later events may differ"
         )),
     }
     if let Some(ending) = replay.ending() {
-        say(&describe(ending));
+        print_line(&describe(ending));
     }
     Ok(())
 }
@@ -92,8 +92,8 @@ fn conclude(last: &Played) -> Result<(), Failure> {
     let problem = match last.verdict {
         Verdict::Same | Verdict::Unknown => return Ok(()),
         Verdict::FailsInBoth => {
-            say("all effects before are the same");
-            say(&format!("the lobby fails on event {number}, as it did when it was recorded"));
+            print_line("all effects before are the same");
+            print_line(&format!("the lobby fails on event {number}, as it did when it was recorded"));
             return Ok(());
         }
         Verdict::Different => format!("event {number} has other effects than recorded"),

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use faf_protocol::WireFormat;
 
+use super::print_line;
 use super::reload::Reload;
-use super::say;
 use super::signals::{Request, Signals};
 use crate::config::{Banner, Effective, Problems, Settings, shown};
 use crate::exit_code::Failure;
@@ -51,9 +51,9 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
     tracing::info!(accounts, "ready");
     let text = banner(server.listening(), &path, &database, accounts, &ProgramNames::find());
     match shown {
-        Banner::OnTerminal if io::stdout().is_terminal() => say(text.trim_end()),
-        Banner::Always => say(text.trim_end()),
-        Banner::Json => say(&ready_line(server.listening(), &path, &text)),
+        Banner::OnTerminal if io::stdout().is_terminal() => print_line(text.trim_end()),
+        Banner::Always => print_line(text.trim_end()),
+        Banner::Json => print_line(&ready_line(server.listening(), &path, &text)),
         Banner::OnTerminal | Banner::Never => {}
     }
     let (shutdown, reconfigure) = (server.shutdown(), server.reconfigure());

@@ -11,7 +11,7 @@ use faf_lobby_core::{Timestamp, escaped};
 use serde_json::{Value, json};
 
 use super::order::{Outcome, order_taken};
-use super::{say, whole, with_existing_store, with_store};
+use super::{print_line, whole, with_existing_store, with_store};
 use crate::auth::passwords;
 use crate::auth::tokens;
 use crate::clock::unix_seconds;
@@ -109,7 +109,7 @@ pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
         Commands::List { json } => {
             let accounts = with_existing_store(database, async |store| store.list_accounts().await)?;
             if json {
-                accounts.iter().for_each(|account| say(&as_json(account)));
+                accounts.iter().for_each(|account| print_line(&as_json(account)));
                 return Ok(());
             }
             list(&accounts)
@@ -159,7 +159,7 @@ pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
             format!("account {} is {role} from the next login on", shown(&name))
         }
     };
-    say(&done);
+    print_line(&done);
     Ok(())
 }
 

@@ -31,8 +31,8 @@ fn check_tries_everything_that_the_settings_name() {
         ("--log warning", "`warning` is not a level"),
         ("--log info,debg", "`debg` is not a level"),
     ] {
-        let said = fail(flags);
-        assert!(said.contains(problem), "{flags}: {problem} is missing in {said}");
+        let output = fail(flags);
+        assert!(output.contains(problem), "{flags}: {problem} is missing in {output}");
     }
     let warn = |flags: &str| {
         let output = operator.run(&format!("check {FREE} {flags}"));
@@ -76,17 +76,17 @@ fn the_effective_configuration_shows_the_origin_of_values() {
 #[test]
 fn error_texts_name_the_wrong_value() {
     let operator = Operator::new();
-    let said = operator.fail("check --ping-interval never --login-rate 1.5 --message-limit big", 3);
+    let output = operator.fail("check --ping-interval never --login-rate 1.5 --message-limit big", 3);
     for part in ["`never` is not a time", "`1.5` is not a whole number", "`big` is not a size"] {
-        assert!(said.contains(part), "{part} is missing in {said}");
+        assert!(output.contains(part), "{part} is missing in {output}");
     }
     for line in ["explain game x", "game list --limit 0", "user token Ada --days 1.5"] {
-        let said = operator.fail(line, 2);
-        assert!(said.contains("it is not a whole number from"), "{said}");
+        let output = operator.fail(line, 2);
+        assert!(output.contains("it is not a whole number from"), "{output}");
     }
     for origin in ["example.org", "https://example.org/", "https://example.org/page"] {
-        let said = operator.fail(&format!("check --websocket-origins {origin}"), 3);
-        assert!(said.contains(&format!("`{origin}` is not an origin")), "{said}");
+        let output = operator.fail(&format!("check --websocket-origins {origin}"), 3);
+        assert!(output.contains(&format!("`{origin}` is not an origin")), "{output}");
     }
     operator.succeed("check --http off --websocket-origins *,null,file://,http://localhost:8080");
     std::fs::create_dir(operator.path("folder")).unwrap();

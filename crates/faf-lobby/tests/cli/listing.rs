@@ -29,12 +29,15 @@ async fn deceptive_texts_are_escaped_everywhere() {
         "explain game 7",
         "explain game 7 --json",
     ] {
-        let said = operator.succeed(&format!("{command} --database a.sqlite"));
-        assert!(!said.contains(['\u{202e}', '\u{200b}', '\x1b']), "{command}: {said:?}");
-        assert!(said.contains(r"A\u{202e}da\nx") || said.contains(r"A\\u{202e}da\\nx"), "{command}: {said}");
+        let output = operator.succeed(&format!("{command} --database a.sqlite"));
+        assert!(!output.contains(['\u{202e}', '\u{200b}', '\x1b']), "{command}: {output:?}");
         assert!(
-            !said.lines().any(|line| line.starts_with("forged") || line.starts_with('x')),
-            "{command}: {said}"
+            output.contains(r"A\u{202e}da\nx") || output.contains(r"A\\u{202e}da\\nx"),
+            "{command}: {output}"
+        );
+        assert!(
+            !output.lines().any(|line| line.starts_with("forged") || line.starts_with('x')),
+            "{command}: {output}"
         );
     }
 }

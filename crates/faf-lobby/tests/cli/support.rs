@@ -80,9 +80,9 @@ pub(crate) fn converse(stream: &TcpStream, line: &str, expected: &str) {
     let mut writer = stream;
     writer.write_all(format!("{line}\n").as_bytes()).unwrap();
     let mut reader = BufReader::new(stream);
-    let mut heard = String::new();
-    while !heard.contains(expected) {
-        assert_ne!(reader.read_line(&mut heard).unwrap(), 0, "{expected} is missing in {heard}");
+    let mut received = String::new();
+    while !received.contains(expected) {
+        assert_ne!(reader.read_line(&mut received).unwrap(), 0, "{expected} is missing in {received}");
     }
 }
 

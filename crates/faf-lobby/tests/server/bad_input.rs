@@ -92,7 +92,7 @@ async fn length_of_four_gigabytes_ends_the_connection() {
     let mut watched = Watched::start().await;
     let mut client = watched.server.connect(WireFormat::QDataStream).await;
     client.writer.send_raw(Bytes::from_static(b"\xff\xff\xff\xff\0\0\0\x02\0a"), 1).await.unwrap();
-    client.hear_end().await;
+    client.wait_for_end().await;
     watched.server.wait_for_metric("server_connections_ended_total{reason=\"malformed message\"} 1").await;
     watched.check().await;
 }
@@ -104,7 +104,7 @@ async fn ten_thousand_nested_arrays_end_the_connection() {
         let mut client = watched.server.connect(format).await;
         let text = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
         client.writer.send_raw(frame(format, &text), 1).await.unwrap();
-        client.hear_end().await;
+        client.wait_for_end().await;
     }
     watched.server.wait_for_metric("server_connections_ended_total{reason=\"malformed message\"} 3").await;
     watched.check().await;
@@ -157,9 +157,9 @@ async fn peer_that_never_reads_is_disconnected() {
     // Broadcasts fill the sockets of clients that do not read, and then their writes stall.
     let mut ended = String::new();
     while !ended.contains("server_connections_ended_total{reason=\"stalled\"} 3\n") {
-        watched.bystanders[2].say(&broadcast).await;
+        watched.bystanders[2].send(&broadcast).await;
         for bystander in &mut watched.bystanders {
-            bystander.hear_of(&text).await;
+            bystander.receive_containing(&text).await;
         }
         ended = watched.server.get("/metrics").await.1;
     }
@@ -249,17 +249,17 @@ async fn senseless_messages_of_players_are_survived() {
         (r#"{"command":"social_add","friend":"many"}"#, None),
     ] {
         let mut client = watched.server.log_in(WireFormat::WebSocket, "Odd").await;
-        client.say(nonsense).await;
+        client.send(nonsense).await;
         if let Some(answer) = answer {
-            client.hear_command(answer).await;
+            client.receive_command(answer).await;
         }
-        client.hear_end().await;
+        client.wait_for_end().await;
     }
     // An unknown command gets a notice, and the connection stays open.
     for format in WireFormat::ALL {
         let mut client = watched.server.log_in(format, "Odd").await;
-        client.say(r#"{"command":"unready_party"}"#).await;
-        client.hear_of("does not know the command").await;
+        client.send(r#"{"command":"unready_party"}"#).await;
+        client.receive_containing("does not know the command").await;
         client.check_is_served().await;
     }
     watched.check().await;

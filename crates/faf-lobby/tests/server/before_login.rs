@@ -25,16 +25,16 @@ async fn messages_before_the_login_are_small() {
         let mut client = server.connect(format).await;
         let allowed = frame(format, &long_ping(LOGIN_MESSAGE_LIMIT / width - 10));
         client.writer.send_raw(allowed, 1).await.unwrap();
-        client.hear_command("pong").await;
+        client.receive_command("pong").await;
         // The server may close the connection while the client still sends.
         let _ = client.writer.send_raw(frame(format, &long_ping(LOGIN_MESSAGE_LIMIT + 1)), 1).await;
-        client.hear_end().await;
+        client.wait_for_end().await;
         let line = format!("server_connections_ended_total{{reason=\"malformed message\"}} {number}");
         server.wait_for_metric(&line).await;
         // A player may send larger messages.
         let mut client = server.log_in(format, "Ada").await;
         client.writer.send_raw(frame(format, &long_ping(1_000_000)), 1).await.unwrap();
-        client.hear_command("pong").await;
+        client.receive_command("pong").await;
     }
 }
 
@@ -46,8 +46,8 @@ async fn message_right_after_the_login_has_the_limit_of_a_player() {
         let both = [frame(format, &hello("Ada")), frame(format, &long_ping(500_000))].concat();
         // While the login is checked, more data arrives than an unauthenticated client may send.
         client.writer.write_raw(both.into(), 2).unwrap();
-        client.hear_command("welcome").await;
-        client.hear_command("pong").await;
+        client.receive_command("welcome").await;
+        client.receive_command("pong").await;
     }
 }
 
@@ -60,7 +60,7 @@ async fn failed_login_keeps_the_small_limit() {
         let wrong = hello("Ada").replace(&digest("secret"), "wrong");
         let both = [frame(format, &wrong), frame(format, &long_ping(500_000))].concat();
         client.writer.write_raw(both.into(), 2).unwrap();
-        client.hear_command("authentication_failed").await;
-        client.hear_end().await;
+        client.receive_command("authentication_failed").await;
+        client.wait_for_end().await;
     }
 }

@@ -142,18 +142,18 @@ async fn connections_without_login_make_room_despite_messages() {
     .await;
     drop(server.log_in(WireFormat::SimpleJson, "Ada").await);
     let wrong = r#"{"command":"hello","login":"Ada","password":"wrong","unique_id":"machine"}"#;
-    let sayings = [
+    let questions = [
         (r#"{"command":"ping"}"#, "pong"),
         (r#"{"command":"ask_session","user_agent":"x","version":"1"}"#, "session"),
         (wrong, "authentication_failed"),
     ];
     let mut talkers = Vec::new();
-    for (number, (said, answer)) in (1..).zip(sayings) {
+    for (number, (question, answer)) in (1..).zip(questions) {
         let format = WireFormat::SimpleJson;
         let stream = connect_from(&format!("127.0.1.{number}"), server.address(format)).await;
         let mut talker = Client::over(stream, format, "/", &[]).await.unwrap();
-        talker.say(said).await;
-        talker.hear_command(answer).await;
+        talker.send(question).await;
+        talker.receive_command(answer).await;
         talkers.push(talker);
     }
     unauthenticated(&server, 3).await;
@@ -163,8 +163,8 @@ async fn connections_without_login_make_room_despite_messages() {
         let mut next = server.connect(format).await;
         next.log_in(&format!("Next{}", format as u8)).await;
         let mut gone = talkers.remove(0);
-        gone.hear_of("without logging in").await;
-        gone.hear_end().await;
+        gone.receive_containing("without logging in").await;
+        gone.wait_for_end().await;
         // Another client of the network connects.
         let address = format!("127.0.1.{number}");
         let stream = connect_from(&address, server.address(WireFormat::SimpleJson)).await;
@@ -204,8 +204,8 @@ async fn behind_proxies_the_announced_address_counts() {
     let words = last_words(say_proxy("1.1.1.1").await).await;
     assert!(words.contains("Too many connections from your address"), "{words}");
     let mut refused = upgrade("1.1.1.1").await;
-    refused.hear_of("Too many connections from your address").await;
-    refused.hear_end().await;
+    refused.receive_containing("Too many connections from your address").await;
+    refused.wait_for_end().await;
     let others = [upgrade("1.1.1.2").await, upgrade("1.1.1.2").await, upgrade("unknown").await];
     for format in [WireFormat::QDataStream, WireFormat::WebSocket] {
         for _ in 0..5 {
@@ -232,8 +232,8 @@ async fn silent_connections_make_room_when_the_server_is_full() {
     let mut late = connect_until_accepted(&server, WireFormat::QDataStream).await;
     late.log_in("Bob").await;
     let [mut oldest, mut other] = visitors;
-    oldest.hear_of("without logging in").await;
-    oldest.hear_end().await;
+    oldest.receive_containing("without logging in").await;
+    oldest.wait_for_end().await;
     other.log_in("Cem").await;
     let words = last_words(TcpStream::connect(server.address(WireFormat::SimpleJson)).await.unwrap()).await;
     assert!(words.contains("The server is full"), "{words}");

@@ -13,19 +13,19 @@ use super::support::{Client, TestServer, soon};
 
 /// Ada hosts a game on the map `testmap`, and Bob joins; each has a team.
 pub(crate) async fn open_lobby(ada: &mut Client, bob: &mut Client) -> u64 {
-    ada.say(r#"{"command":"game_host","title":"Ada's game","mod":"faf","mapname":"testmap","visibility":"public"}"#)
+    ada.send(r#"{"command":"game_host","title":"Ada's game","mod":"faf","mapname":"testmap","visibility":"public"}"#)
         .await;
-    let launch = parse(ada.hear_command("game_launch").await.as_str());
+    let launch = parse(ada.receive_command("game_launch").await.as_str());
     let id = launch["uid"].as_u64().unwrap();
     ada.play("GameState", r#""Idle""#).await;
     ada.play("GameState", r#""Lobby""#).await;
-    ada.hear_command("HostGame").await;
-    bob.say(&format!(r#"{{"command":"game_join","uid":{id}}}"#)).await;
-    bob.hear_command("game_launch").await;
+    ada.receive_command("HostGame").await;
+    bob.send(&format!(r#"{{"command":"game_join","uid":{id}}}"#)).await;
+    bob.receive_command("game_launch").await;
     bob.play("GameState", r#""Idle""#).await;
     bob.play("GameState", r#""Lobby""#).await;
-    bob.hear_command("JoinGame").await;
-    ada.hear_command("ConnectToPeer").await;
+    bob.receive_command("JoinGame").await;
+    ada.receive_command("ConnectToPeer").await;
     for player in [1, 2] {
         let team = player + 1;
         let options =
@@ -78,8 +78,8 @@ async fn explain(server: &TestServer, id: u64) -> String {
 }
 
 /// Waits until a client has received the new ratings of both players.
-async fn hear_of_ratings(client: &mut Client) {
-    let message = client.hear_of(r#""number_of_games":1"#).await;
+async fn receive_ratings(client: &mut Client) {
+    let message = client.receive_containing(r#""number_of_games":1"#).await;
     let players = parse(message.as_str());
     for (player, (mean, deviation)) in players["players"].as_array().unwrap().iter().zip(expected_ratings()) {
         let rating = &player["ratings"]["global"];
@@ -111,12 +111,12 @@ async fn game_is_played_and_rated() {
     let mut bob = server.log_in(WireFormat::WebSocket, "Bob").await;
     let mut cem = server.log_in(WireFormat::QDataStream, "Cem").await;
     let id = open_lobby(&mut ada, &mut bob).await;
-    cem.hear_of(r#""state":"open""#).await;
+    cem.receive_containing(r#""state":"open""#).await;
     let status = parse(&server.get("/status").await.1);
     assert_eq!(status["games"], json!({"initializing": 0, "lobby": 1, "live": 0, "ended": 0}));
 
     ada.play("GameState", r#""Launching""#).await;
-    let playing = cem.hear_of(r#""state":"playing""#).await;
+    let playing = cem.receive_containing(r#""state":"playing""#).await;
     assert!(playing.as_str().contains(r#""teams":{"2":["Ada"],"3":["Bob"]}"#), "{playing}");
     ada.settle().await;
     let games = parse(&server.get("/games").await.1);
@@ -145,8 +145,8 @@ async fn game_is_played_and_rated() {
     report(&mut [&mut ada, &mut bob]).await;
     ada.play("GameEnded", "").await;
     bob.play("GameEnded", "").await;
-    cem.hear_of(r#""state":"closed""#).await;
-    hear_of_ratings(&mut ada).await;
+    cem.receive_containing(r#""state":"closed""#).await;
+    receive_ratings(&mut ada).await;
     check_stored_ratings(&server.facts().await);
     let facts = server.facts().await;
     let game = facts.game(GameId(1)).unwrap();
@@ -216,7 +216,7 @@ async fn shutdown_waits_for_pending_writes() {
     server.request_shutdown().await;
     server.request_shutdown().await;
     for client in [&mut ada, &mut bob] {
-        client.hear_end().await;
+        client.wait_for_end().await;
     }
     drop((ada, bob));
     drop(other);
@@ -241,7 +241,7 @@ async fn live_game_survives_a_restart() {
     server.request_shutdown().await;
     server.request_shutdown().await;
     for client in [&mut ada, &mut bob] {
-        client.hear_end().await;
+        client.wait_for_end().await;
     }
     drop((ada, bob));
 
@@ -251,14 +251,14 @@ async fn live_game_survives_a_restart() {
     for (client, name) in [(&mut ada, "Ada"), (&mut bob, "Bob")] {
         let (_, games) = client.log_in_and_look(name).await;
         assert!(games.as_str().contains(r#""title":"Ada's game","state":"playing""#), "{games}");
-        client.say(&format!(r#"{{"command":"restore_game_session","game_id":{id}}}"#)).await;
+        client.send(&format!(r#"{{"command":"restore_game_session","game_id":{id}}}"#)).await;
         client.settle().await;
     }
     // Ada's earlier report is still known.
     report(&mut [&mut bob]).await;
     ada.play("GameEnded", "").await;
     bob.play("GameEnded", "").await;
-    hear_of_ratings(&mut ada).await;
+    receive_ratings(&mut ada).await;
     check_stored_ratings(&server.facts().await);
     let text = explain(&server, id).await;
     assert!(text.contains("reported VICTORY by 2") && text.contains("rated on global"), "{text}");

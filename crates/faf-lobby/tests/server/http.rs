@@ -44,8 +44,8 @@ async fn players_are_listed() {
 async fn it_counts() {
     let server = TestServer::start().await;
     let mut client = server.log_in(WireFormat::SimpleJson, "Ada").await;
-    client.say(r#"{"command":"ping"}"#).await;
-    client.hear_command("pong").await;
+    client.send(r#"{"command":"ping"}"#).await;
+    client.receive_command("pong").await;
     for line in [
         "server_lobbyconnections_total 1",
         "server_user_online 1",
@@ -58,8 +58,8 @@ async fn it_counts() {
         server.wait_for_metric(line).await;
     }
     let mut visitor = server.connect(WireFormat::WebSocket).await;
-    visitor.say(r#"{"command":"game_host"}"#).await;
-    visitor.hear_end().await;
+    visitor.send(r#"{"command":"game_host"}"#).await;
+    visitor.wait_for_end().await;
     server.wait_for_metric("server_messages_unauthenticated_total{command=\"game_host\"} 1").await;
 }
 
@@ -91,31 +91,31 @@ async fn it_counts_what_is_sent_in_each_format() {
 /// A subscriber of the event stream.
 struct Watcher {
     stream: TcpStream,
-    heard: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl Watcher {
     async fn come(server: &TestServer) -> Self {
         let mut stream = TcpStream::connect(server.addresses_of(Service::Http)[0]).await.unwrap();
         stream.write_all(b"GET /events HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
-        Self { stream, heard: Vec::new() }
+        Self { stream, bytes: Vec::new() }
     }
 
     /// Waits for a text, and drops everything received so far.
-    async fn hear_of(&mut self, text: &str) {
+    async fn wait_for(&mut self, text: &str) {
         soon(text, async {
-            while !self.heard.windows(text.len()).any(|window| window == text.as_bytes()) {
-                let read = self.stream.read_buf(&mut self.heard).await.unwrap();
-                assert!(read > 0, "{text}: {}", String::from_utf8_lossy(&self.heard));
+            while !self.bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
+                let read = self.stream.read_buf(&mut self.bytes).await.unwrap();
+                assert!(read > 0, "{text}: {}", String::from_utf8_lossy(&self.bytes));
             }
         })
         .await;
-        self.heard.clear();
+        self.bytes.clear();
     }
 
-    async fn hear_end(mut self) {
-        soon("the end of a stream", self.stream.read_to_end(&mut self.heard)).await.unwrap();
-        assert!(self.heard.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&self.heard));
+    async fn wait_for_end(mut self) {
+        soon("the end of a stream", self.stream.read_to_end(&mut self.bytes)).await.unwrap();
+        assert!(self.bytes.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&self.bytes));
     }
 }
 
@@ -152,7 +152,7 @@ async fn overview_has_only_public_data() {
     bob.host(r#""visibility":"friends","title":"For few""#).await;
     // An overview is at most a second old: a subscriber receives the newest.
     let mut watcher = Watcher::come(&server).await;
-    watcher.hear_of(r#""restricted":{"open":1,"live":0}"#).await;
+    watcher.wait_for(r#""restricted":{"open":1,"live":0}"#).await;
     let (status, body) = server.get("/overview").await;
     let overview = parse(&body);
     assert_eq!(status, 200);
@@ -183,20 +183,20 @@ async fn overview_has_only_public_data() {
     }
 
     ada.seat(1, 1, 2).await;
-    ada.say_as_game("GameState", r#"["Launching"]"#).await;
-    watcher.hear_of(r#""what":"game_launched","title":"For all","players":1"#).await;
-    bob.say_as_game("GameState", r#"["Launching"]"#).await;
-    watcher.hear_of(r#""restricted":{"open":0,"live":1}"#).await;
-    ada.say_as_game("GameState", r#"["Ended"]"#).await;
-    watcher.hear_of(r#""what":"game_ended","title":"For all","validity":""#).await;
+    ada.send_as_game("GameState", r#"["Launching"]"#).await;
+    watcher.wait_for(r#""what":"game_launched","title":"For all","players":1"#).await;
+    bob.send_as_game("GameState", r#"["Launching"]"#).await;
+    watcher.wait_for(r#""restricted":{"open":0,"live":1}"#).await;
+    ada.send_as_game("GameState", r#"["Ended"]"#).await;
+    watcher.wait_for(r#""what":"game_ended","title":"For all","validity":""#).await;
     // The overview includes the reason.
     let overview = server.get("/overview").await.1;
     assert!(overview.contains(r#""why":[" hit  "#), "{overview}");
     drop(bob);
-    watcher.hear_of(r#""what":"left","login":"Bob""#).await;
+    watcher.wait_for(r#""what":"left","login":"Bob""#).await;
     cem.check_is_served().await;
     server.request_shutdown().await;
-    watcher.hear_end().await;
+    watcher.wait_for_end().await;
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn event_streams_are_limited_and_leave_room_for_operators() {
     let mut watchers = Vec::new();
     for _ in 0..32 {
         let mut watcher = Watcher::come(&server).await;
-        watcher.hear_of("data: {").await;
+        watcher.wait_for("data: {").await;
         watchers.push(watcher);
     }
     assert_eq!(server.get("/events").await.0, 503);
@@ -214,7 +214,7 @@ async fn event_streams_are_limited_and_leave_room_for_operators() {
     // Subscribers that never read block no others, and a place is free as soon as one leaves.
     let mut last = watchers.pop().unwrap();
     let _ada = server.log_in(WireFormat::WebSocket, "Ada").await;
-    last.hear_of(r#""login":"Ada""#).await;
+    last.wait_for(r#""login":"Ada""#).await;
     drop(last);
     soon("a free place", async {
         loop {
@@ -242,7 +242,7 @@ async fn probe_is_answered_at_once_despite_other_clients() {
     };
     // The same number of clients, also from the probe's own address.
     for source in ["127.0.0.9", "127.0.0.1"] {
-        for said in [
+        for sent in [
             "",
             "GET /",
             "GET /players HTTP/1.1\r\nHost: test\r\n\r\n",
@@ -252,24 +252,24 @@ async fn probe_is_answered_at_once_despite_other_clients() {
             for number in 0..150 {
                 let mut stream = from(source).await;
                 // The server may have closed the connection already.
-                let _ = stream.write_all(said.as_bytes()).await;
+                let _ = stream.write_all(sent.as_bytes()).await;
                 others.push(stream);
                 if number % 10 == 9 {
-                    assert_eq!(server.get("/ready").await.0, 200, "{said}");
+                    assert_eq!(server.get("/ready").await.0, 200, "{sent}");
                 }
             }
         }
     }
     // A subscriber keeps its place when others only connect.
     let mut watcher = Watcher::come(&server).await;
-    watcher.hear_of("data: {").await;
+    watcher.wait_for("data: {").await;
     let mut silent = Vec::new();
     for _ in 0..150 {
         silent.push(from("127.0.0.9").await);
     }
     assert_eq!(server.get("/ready").await.0, 200);
     let _ada = server.log_in(WireFormat::WebSocket, "Ada").await;
-    watcher.hear_of(r#""login":"Ada""#).await;
+    watcher.wait_for(r#""login":"Ada""#).await;
 }
 
 /// Clients that do not read their replies, or send no request, do not block probes.
@@ -279,7 +279,7 @@ async fn probe_soon_finds_a_place_among_idle_connections() {
     let mut idle = Vec::new();
     for _ in 0..32 {
         let mut watcher = Watcher::come(&server).await;
-        watcher.hear_of("data: {").await;
+        watcher.wait_for("data: {").await;
         idle.push(watcher.stream);
     }
     for _ in 0..40 {

@@ -105,16 +105,16 @@ impl Match {
     }
 
     /// Sends a message of the game, and a question after it.
-    async fn say(&mut self, (who, command, args): (Player, &str, &str)) {
+    async fn send(&mut self, (who, command, args): (Player, &str, &str)) {
         let client = self.client(who);
         client.play(command, args).await;
-        client.say(QUESTION).await;
+        client.send(QUESTION).await;
     }
 
     /// Waits until this many of a player's messages are acknowledged.
     async fn wait_for(&mut self, who: Player, count: usize) {
         while self.answers[who as usize] < count {
-            self.client(who).hear_command("session").await;
+            self.client(who).receive_command("session").await;
             self.answers[who as usize] += 1;
         }
     }
@@ -234,14 +234,14 @@ async fn killed_after_each_message() {
     make_database(&template).await;
     for last in 0..GAME.len() {
         let mut game = Match::begin(&template).await;
-        let mut said = [0, 0];
+        let mut sent = [0, 0];
         for message in &GAME[..last] {
-            game.say(*message).await;
-            said[message.0 as usize] += 1;
-            game.wait_for(message.0, said[message.0 as usize]).await;
+            game.send(*message).await;
+            sent[message.0 as usize] += 1;
+            game.wait_for(message.0, sent[message.0 as usize]).await;
         }
         // The last message is not awaited.
-        game.say(GAME[last]).await;
+        game.send(GAME[last]).await;
         let acknowledged = game.kill().await;
         assert!(acknowledged.len() >= last);
         check(game.folder.path(), &acknowledged).await;
@@ -257,10 +257,10 @@ async fn killed_with_many_messages_in_flight() {
     let moments = (1..=6).map(|answers| (Ada, answers)).chain((1..=4).map(|answers| (Bob, answers)));
     for (who, answers) in moments {
         let mut game = Match::begin(&template).await;
-        game.say(GAME[0]).await;
+        game.send(GAME[0]).await;
         game.wait_for(Ada, 1).await;
         for message in &GAME[1..] {
-            game.say(*message).await;
+            game.send(*message).await;
         }
         game.wait_for(who, answers).await;
         let acknowledged = game.kill().await;

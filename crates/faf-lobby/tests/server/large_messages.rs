@@ -35,7 +35,7 @@ async fn large_messages_wait_for_memory() {
         let mut player = server.log_in(format, &format!("Player{number}")).await;
         players.spawn(async move {
             player.writer.write_raw(large_ping(format, 10 * MIB), 1).unwrap();
-            player.hear_command("pong").await;
+            player.receive_command("pong").await;
             player
         });
     }
@@ -72,7 +72,7 @@ async fn waiting_players_hold_no_memory() {
         for _ in 0..2 {
             player.writer.send_raw(frame(format, &statistics), 1).await.unwrap();
         }
-        player.hear_command("notice").await;
+        player.receive_command("notice").await;
         server.wait_for_metric("server_large_message_bytes 0").await;
     }
 }
@@ -92,8 +92,8 @@ async fn unfinished_large_messages_are_ended_for_others() {
         lazy.writer.send_raw(large.slice(..large.len() / 2), 0).await.unwrap();
         let mut next = server.log_in(format, "Next").await;
         next.writer.write_raw(large, 1).unwrap();
-        next.hear_command("pong").await;
-        lazy.hear_end().await;
+        next.receive_command("pong").await;
+        lazy.wait_for_end().await;
     }
     server.wait_for_metric(r#"server_connections_ended_total{reason="large message too slow"} 3"#).await;
     honest.was_served().await;
@@ -114,7 +114,7 @@ async fn statistics_do_not_wait_for_unfinished_messages() {
     }
     let mut honest = server.log_in(WireFormat::SimpleJson, "Honest").await;
     let statistics = "x".repeat(40_000);
-    honest.say_as_game("JsonStats", &format!(r#"["{statistics}"]"#)).await;
+    honest.send_as_game("JsonStats", &format!(r#"["{statistics}"]"#)).await;
     honest.check_is_served().await;
     // None of them was disconnected before, because there was enough memory.
     assert!(held.iter().all(|player| player.writer.is_connected()));
@@ -148,9 +148,9 @@ async fn slow_sender_of_a_large_message_is_not_idle() {
         };
         tokio::select! {
             () = sending => {}
-            () = silent.hear_end() => {}
+            () = silent.wait_for_end() => {}
         }
         slow.writer.send_raw(message.slice(sent..), 1).await.unwrap();
-        slow.hear_command("pong").await;
+        slow.receive_command("pong").await;
     }
 }

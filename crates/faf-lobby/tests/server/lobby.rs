@@ -11,14 +11,14 @@ async fn players_of_all_formats_meet() {
     let mut bob = server.log_in(WireFormat::SimpleJson, "Bob").await;
     let mut cem = server.log_in(WireFormat::WebSocket, "Cem").await;
     for client in [&mut ada, &mut bob] {
-        client.hear_of(r#""login":"Cem""#).await;
+        client.receive_containing(r#""login":"Cem""#).await;
     }
     for client in [&mut ada, &mut bob, &mut cem] {
         client.check_is_served().await;
     }
     drop(bob);
     for client in [&mut ada, &mut cem] {
-        let gone = client.hear_of(r#""state":"offline""#).await;
+        let gone = client.receive_containing(r#""state":"offline""#).await;
         assert!(gone.as_str().contains(r#""login":"Bob""#));
     }
     server.wait_for_metric("server_user_online 2").await;
@@ -30,9 +30,9 @@ async fn second_login_takes_over_across_formats() {
     let mut watcher = server.log_in(WireFormat::SimpleJson, "Watcher").await;
     let mut old = server.log_in(WireFormat::QDataStream, "Ada").await;
     let mut new = server.log_in(WireFormat::WebSocket, "ada").await;
-    let kick = old.hear_command("notice").await;
+    let kick = old.receive_command("notice").await;
     assert!(kick.as_str().contains("kick"), "{kick}");
-    old.hear_end().await;
+    old.wait_for_end().await;
     new.check_is_served().await;
     watcher.check_is_served().await;
     server.wait_for_metric("server_user_online 2").await;
@@ -43,8 +43,8 @@ async fn wrong_password_keeps_the_connection() {
     let server = TestServer::start().await;
     drop(server.log_in(WireFormat::SimpleJson, "Ada").await);
     let mut client = server.connect(WireFormat::WebSocket).await;
-    client.say(r#"{"command":"hello","login":"Ada","password":"wrong","unique_id":""}"#).await;
-    assert_eq!(client.hear().await.command().as_deref(), Some("authentication_failed"));
+    client.send(r#"{"command":"hello","login":"Ada","password":"wrong","unique_id":""}"#).await;
+    assert_eq!(client.receive().await.command().as_deref(), Some("authentication_failed"));
     client.log_in("Ada").await;
 }
 
@@ -53,7 +53,7 @@ async fn every_client_gets_pings() {
     let server = TestServer::start_with(|settings| settings.ping_interval = 0.05).await;
     for format in WireFormat::ALL {
         let mut client = server.log_in(format, "Ada").await;
-        client.hear_command("ping").await;
-        client.hear_command("ping").await;
+        client.receive_command("ping").await;
+        client.receive_command("ping").await;
     }
 }

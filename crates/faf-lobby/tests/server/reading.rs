@@ -13,11 +13,11 @@ async fn relay_flood_affects_only_its_sender() {
     let mut host = server.log_in(WireFormat::SimpleJson, "Host").await;
     let mut guest = server.log_in(WireFormat::WebSocket, "Guest").await;
     let game = host.host(r#""mod":"faf","visibility":"public""#).await;
-    guest.say(&format!(r#"{{"command":"game_join","uid":{game}}}"#)).await;
-    guest.hear_command("game_launch").await;
+    guest.send(&format!(r#"{{"command":"game_join","uid":{game}}}"#)).await;
+    guest.receive_command("game_launch").await;
     guest.play("GameState", r#""Idle""#).await;
     guest.play("GameState", r#""Lobby""#).await;
-    guest.hear_command("JoinGame").await;
+    guest.receive_command("JoinGame").await;
     let flood = format!(r#"1,"{}""#, "x".repeat(16_000));
     let dropped = r#"server_relay_dropped_total{reason="the receiver is behind"}"#;
     soon("messages are dropped", async {
@@ -28,11 +28,11 @@ async fn relay_flood_affects_only_its_sender() {
         }
     })
     .await;
-    guest.hear_of("more than that player's connection takes").await;
+    guest.receive_containing("more than that player's connection takes").await;
     // The host has read nothing yet; it sends its own command, and a message to the guest.
     host.play("GameOption", r#""Slots",7"#).await;
     host.play("IceMsg", r#"2,"still here""#).await;
-    guest.hear_of("still here").await;
+    guest.receive_containing("still here").await;
     host.check_is_served().await;
     guest.check_is_served().await;
     let metrics = server.get("/metrics").await.1;
@@ -51,14 +51,14 @@ async fn large_broadcast_disconnects_no_reader() {
     let text = "x".repeat(2_000_000);
     let broadcast = format!(r#"{{"command":"admin","action":"broadcast","message":"{text}"}}"#);
     let place = WireFormat::ALL.iter().position(|format| *format == WireFormat::SimpleJson).unwrap();
-    let saying = clients[place].say(&broadcast);
-    let saying = tokio::spawn(saying);
+    let sending = clients[place].send(&broadcast);
+    let sending = tokio::spawn(sending);
     for client in &mut clients {
-        client.hear_of(&text).await;
+        client.receive_containing(&text).await;
         client.check_is_served().await;
     }
-    saying.await.unwrap();
-    assert!(timeout(std::time::Duration::ZERO, clients[0].hear()).await.is_err());
+    sending.await.unwrap();
+    assert!(timeout(std::time::Duration::ZERO, clients[0].receive()).await.is_err());
     let metrics = server.get("/metrics").await.1;
     assert!(!metrics.contains("server_connections_ended_total{"), "{metrics}");
 }

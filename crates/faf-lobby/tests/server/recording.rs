@@ -35,28 +35,28 @@ fn text(bytes: &[u8]) -> String {
 }
 
 async fn game(client: &Client, command: &str, args: &str) {
-    client.say(&format!(r#"{{"command":"{command}","target":"game","args":{args}}}"#)).await;
+    client.send(&format!(r#"{{"command":"{command}","target":"game","args":{args}}}"#)).await;
 }
 
 /// Ada hosts a game with a password; Bob joins at the second attempt; they play, and Bob leaves.
 async fn play(server: &TestServer) -> [Client; 2] {
     let mut visitor = server.connect(WireFormat::SimpleJson).await;
-    visitor.say(r#"{"command":"auth","token":"a.secret.token","unique_id":"x"}"#).await;
-    visitor.hear().await;
+    visitor.send(r#"{"command":"auth","token":"a.secret.token","unique_id":"x"}"#).await;
+    visitor.receive().await;
     let mut ada = server.log_in(FORMATS[0], "Ada").await;
     let mut bob = server.log_in(FORMATS[1], "Bob").await;
-    ada.say(r#"{"command":"game_host","visibility":"public","title":"4v4","password":"game-secret"}"#).await;
-    ada.hear_command("game_launch").await;
+    ada.send(r#"{"command":"game_host","visibility":"public","title":"4v4","password":"game-secret"}"#).await;
+    ada.receive_command("game_launch").await;
     game(&ada, "GameState", r#"["Idle"]"#).await;
     game(&ada, "GameState", r#"["Lobby"]"#).await;
-    bob.hear_of(r#""password_protected":true"#).await;
-    bob.say(r#"{"command":"game_join","uid":1,"password":"wrong-secret"}"#).await;
-    bob.hear_of("bad_password").await;
-    bob.say(r#"{"command":"game_join","uid":1,"password":"game-secret"}"#).await;
-    bob.hear_command("game_launch").await;
+    bob.receive_containing(r#""password_protected":true"#).await;
+    bob.send(r#"{"command":"game_join","uid":1,"password":"wrong-secret"}"#).await;
+    bob.receive_containing("bad_password").await;
+    bob.send(r#"{"command":"game_join","uid":1,"password":"game-secret"}"#).await;
+    bob.receive_command("game_launch").await;
     game(&bob, "GameState", r#"["Idle"]"#).await;
     game(&bob, "GameState", r#"["Lobby"]"#).await;
-    ada.hear_of("ConnectToPeer").await;
+    ada.receive_containing("ConnectToPeer").await;
     for (player, army) in [(1, 1), (2, 2)] {
         for key in ["Faction", "Color", "StartSpot", "Army"] {
             game(&ada, "PlayerOption", &format!(r#"[{player},"{key}",{army}]"#)).await;
@@ -66,14 +66,14 @@ async fn play(server: &TestServer) -> [Client; 2] {
     for client in [&ada, &bob] {
         game(client, "GameState", r#"["Launching"]"#).await;
     }
-    bob.hear_of(r#""state":"playing""#).await;
+    bob.receive_containing(r#""state":"playing""#).await;
     for client in [&ada, &bob] {
         game(client, "GameResult", r#"[1,"victory 10"]"#).await;
         game(client, "GameResult", r#"[2,"defeat -10"]"#).await;
         game(client, "GameEnded", "[]").await;
         game(client, "GameState", r#"["Ended"]"#).await;
     }
-    bob.hear_of(r#""state":"closed""#).await;
+    bob.receive_containing(r#""state":"closed""#).await;
     bob.check_is_served().await;
     [ada, bob]
 }
@@ -95,9 +95,9 @@ async fn recorded_game_is_replayed() {
     let clients = play(&server).await;
     let [mut ada, bob] = clients;
     drop(bob);
-    ada.hear_of(r#""state":"offline""#).await;
+    ada.receive_containing(r#""state":"offline""#).await;
     server.request_shutdown().await;
-    ada.hear_end().await;
+    ada.wait_for_end().await;
     drop(ada);
     server.wait().await;
 
@@ -166,7 +166,7 @@ async fn all_files_of_a_recording_are_replayed() {
     })
     .await;
     server.request_shutdown().await;
-    bob.hear_end().await;
+    bob.wait_for_end().await;
     drop((ada, bob));
     server.wait().await;
     let files = recordings(folder.path());

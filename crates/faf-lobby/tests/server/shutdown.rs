@@ -17,11 +17,11 @@ async fn every_client_is_notified_and_receives_sent_messages() {
     let address = server.address(WireFormat::SimpleJson);
     server.request_shutdown().await;
     for client in &mut clients {
-        client.hear_of("will be shutting down for maintenance").await;
-        client.hear_of("has been shut down for maintenance").await;
-        client.hear_end().await;
+        client.receive_containing("will be shutting down for maintenance").await;
+        client.receive_containing("has been shut down for maintenance").await;
+        client.wait_for_end().await;
     }
-    visitor.hear_end().await;
+    visitor.wait_for_end().await;
     drop((clients, visitor));
     server.wait().await;
     assert!(TcpStream::connect(address).await.is_err());
@@ -33,10 +33,10 @@ async fn second_request_does_not_wait() {
     let server = TestServer::start_with(|settings| settings.report_interval = 60.0).await;
     let mut client = server.log_in(WireFormat::WebSocket, "Ada").await;
     server.request_shutdown().await;
-    client.hear_of("will be shutting down for maintenance").await;
+    client.receive_containing("will be shutting down for maintenance").await;
     server.request_shutdown().await;
-    client.hear_of("has been shut down for maintenance").await;
-    client.hear_end().await;
+    client.receive_containing("has been shut down for maintenance").await;
+    client.wait_for_end().await;
     drop(client);
     server.wait().await;
 }

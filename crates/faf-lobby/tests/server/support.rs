@@ -194,18 +194,18 @@ impl Client {
     }
 
     /// The future does not borrow the client, so that it can be awaited in a task.
-    pub(crate) fn say(&self, message: &str) -> impl Future<Output = ()> + use<> {
+    pub(crate) fn send(&self, message: &str) -> impl Future<Output = ()> + use<> {
         let (message, writer): (Message, _) = (message.parse().unwrap(), self.writer.clone());
         async move { soon(message.as_str(), writer.send(&message)).await.unwrap() }
     }
 
     /// Returns the next message.
-    pub(crate) async fn hear(&mut self) -> Message {
+    pub(crate) async fn receive(&mut self) -> Message {
         soon("a message", self.reader.read()).await.unwrap()
     }
 
     /// Returns the next message with this command; drops those before it.
-    pub(crate) async fn hear_command(&mut self, command: &str) -> Message {
+    pub(crate) async fn receive_command(&mut self, command: &str) -> Message {
         soon(command, async {
             loop {
                 let message = self.reader.read().await.unwrap_or_else(|error| panic!("{command}: {error}"));
@@ -218,7 +218,7 @@ impl Client {
     }
 
     /// Returns the next message that contains this text.
-    pub(crate) async fn hear_of(&mut self, text: &str) -> Message {
+    pub(crate) async fn receive_containing(&mut self, text: &str) -> Message {
         soon(text, async {
             loop {
                 let message = self.reader.read().await.unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -237,62 +237,62 @@ impl Client {
 
     /// Logs in; returns the welcome and the list of games, which is the last message of a login.
     pub(crate) async fn log_in_and_look(&mut self, name: &str) -> (Message, Message) {
-        self.say(r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"test"}"#).await;
-        self.say_hello(name).await;
-        let welcome = self.hear_command("welcome").await;
-        (welcome, self.hear_command("game_info").await)
+        self.send(r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"test"}"#).await;
+        self.send_hello(name).await;
+        let welcome = self.receive_command("welcome").await;
+        (welcome, self.receive_command("game_info").await)
     }
 
     /// Sends `hello` with the password that all accounts have.
-    pub(crate) fn say_hello(&self, name: &str) -> impl Future<Output = ()> + use<> {
+    pub(crate) fn send_hello(&self, name: &str) -> impl Future<Output = ()> + use<> {
         let password = digest("secret");
-        self.say(&format!(
+        self.send(&format!(
             r#"{{"command":"hello","login":"{name}","password":"{password}","unique_id":"machine"}}"#
         ))
     }
 
     /// Sends a command as the player's game.
     pub(crate) async fn play(&self, command: &str, args: &str) {
-        self.say(&format!(r#"{{"command":"{command}","target":"game","args":[{args}]}}"#)).await;
+        self.send(&format!(r#"{{"command":"{command}","target":"game","args":[{args}]}}"#)).await;
     }
 
     /// Waits until all sent messages are handled.
     pub(crate) async fn settle(&mut self) {
-        self.say(r#"{"command":"ask_session","user_agent":"downlords-faf-client"}"#).await;
-        self.hear_command("session").await;
+        self.send(r#"{"command":"ask_session","user_agent":"downlords-faf-client"}"#).await;
+        self.receive_command("session").await;
     }
 
     /// Sends a command as the game process.
-    pub(crate) async fn say_as_game(&self, command: &str, args: &str) {
-        self.say(&format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#)).await;
+    pub(crate) async fn send_as_game(&self, command: &str, args: &str) {
+        self.send(&format!(r#"{{"target":"game","command":"{command}","args":{args}}}"#)).await;
     }
 
     /// Hosts a game and opens its lobby; returns its id. Members of the request are given as JSON.
     pub(crate) async fn host(&mut self, request: &str) -> u64 {
-        self.say(&format!(r#"{{"command":"game_host",{request}}}"#)).await;
-        let launch = self.hear_command("game_launch").await;
+        self.send(&format!(r#"{{"command":"game_host",{request}}}"#)).await;
+        let launch = self.receive_command("game_launch").await;
         let launch: serde_json::Value = serde_json::from_str(launch.as_str()).unwrap();
-        self.say_as_game("GameState", r#"["Idle"]"#).await;
-        self.say_as_game("GameState", r#"["Lobby"]"#).await;
-        self.hear_command("HostGame").await;
+        self.send_as_game("GameState", r#"["Idle"]"#).await;
+        self.send_as_game("GameState", r#"["Lobby"]"#).await;
+        self.receive_command("HostGame").await;
         launch["uid"].as_u64().unwrap()
     }
 
     /// Gives a player an army and a team, as the host of a game.
     pub(crate) async fn seat(&self, player: u64, army: u8, team: u8) {
         for (key, value) in [("Army", army), ("StartSpot", army), ("Team", team)] {
-            self.say_as_game("PlayerOption", &format!(r#"[{player},"{key}",{value}]"#)).await;
+            self.send_as_game("PlayerOption", &format!(r#"[{player},"{key}",{value}]"#)).await;
         }
     }
 
     /// Checks that the server still replies.
     pub(crate) async fn check_is_served(&mut self) {
-        self.say(r#"{"command":"ping"}"#).await;
-        self.hear_command("pong").await;
+        self.send(r#"{"command":"ping"}"#).await;
+        self.receive_command("pong").await;
     }
 
     /// Waits until the server has closed the connection.
-    pub(crate) async fn hear_end(&mut self) {
+    pub(crate) async fn wait_for_end(&mut self) {
         soon("the end of a connection", async { while self.reader.read().await.is_ok() {} }).await;
     }
 }

@@ -8,7 +8,7 @@ use faf_protocol::server_message::{NoticeStyle, ServerMessage};
 use super::support::{Client, TestServer, soon};
 
 /// Reads to the end of the connection; returns the style and the text of the notice.
-async fn hear_closing_notice(client: &mut Client) -> (NoticeStyle, String) {
+async fn receive_closing_notice(client: &mut Client) -> (NoticeStyle, String) {
     let mut last = Vec::new();
     soon("the end of a connection", async {
         while let Ok(message) = client.reader.read().await {
@@ -31,12 +31,12 @@ async fn second_login_ends_the_first_for_good() {
     let mut before = server.log_in(WireFormat::WebSocket, "Ada").await;
     for format in WireFormat::ALL {
         let new = server.log_in(format, "Ada").await;
-        let (style, text) = hear_closing_notice(&mut before).await;
+        let (style, text) = receive_closing_notice(&mut before).await;
         assert_eq!(style, NoticeStyle::Kick);
         assert!(text.contains("signed in elsewhere"), "{text}");
         before = new;
     }
-    hear_nothing(&mut before).await;
+    check_is_not_closed(&mut before).await;
 }
 
 #[tokio::test]
@@ -47,12 +47,13 @@ async fn administrator_ends_a_connection_for_good() {
     for format in WireFormat::ALL {
         let mut bob = server.connect(format).await;
         let welcome: serde_json::Value = serde_json::from_str(bob.log_in("Bob").await.as_str()).unwrap();
-        ada.say(&format!(r#"{{"command":"admin","action":"closelobby","user_id":{}}}"#, welcome["id"])).await;
-        let (style, text) = hear_closing_notice(&mut bob).await;
+        ada.send(&format!(r#"{{"command":"admin","action":"closelobby","user_id":{}}}"#, welcome["id"]))
+            .await;
+        let (style, text) = receive_closing_notice(&mut bob).await;
         assert_eq!(style, NoticeStyle::Kick);
         assert!(text.contains("administrator"), "{text}");
     }
-    hear_nothing(&mut ada).await;
+    check_is_not_closed(&mut ada).await;
 }
 
 #[tokio::test]
@@ -66,16 +67,16 @@ async fn ban_ends_a_connection_for_good_wherever_it_is_found() {
         for wish in [HOST, &join] {
             let mut banned = server.log_in(format, &name).await;
             server.ban(&name, "Cheating").await;
-            banned.say(wish).await;
-            assert_banned(hear_closing_notice(&mut banned).await);
+            banned.send(wish).await;
+            assert_banned(receive_closing_notice(&mut banned).await);
             server.unban(&name).await;
         }
         server.ban(&name, "Cheating").await;
         let mut banned = server.connect(format).await;
-        banned.say_hello(&name).await;
-        assert_banned(hear_closing_notice(&mut banned).await);
+        banned.send_hello(&name).await;
+        assert_banned(receive_closing_notice(&mut banned).await);
     }
-    hear_nothing(&mut host).await;
+    check_is_not_closed(&mut host).await;
 }
 
 #[tokio::test]
@@ -83,8 +84,8 @@ async fn hopeless_logins_are_not_retried() {
     let server = TestServer::start_with(|settings| settings.allow_password_login = false).await;
     for format in WireFormat::ALL {
         let mut client = server.connect(format).await;
-        client.say_hello("Ada").await;
-        let (style, text) = hear_closing_notice(&mut client).await;
+        client.send_hello("Ada").await;
+        let (style, text) = receive_closing_notice(&mut client).await;
         assert_eq!(style, NoticeStyle::Error);
         assert!(text.contains("disabled"), "{text}");
     }
@@ -95,11 +96,11 @@ fn assert_banned((style, text): (NoticeStyle, String)) {
     assert!(text.contains("banned from FAF") && text.contains("Cheating"), "{text}");
 }
 
-/// Checks that a client is not told to leave.
-async fn hear_nothing(client: &mut Client) {
-    client.say(r#"{"command":"ping"}"#).await;
+/// Checks that the server neither sends a client a closing notice nor disconnects it.
+async fn check_is_not_closed(client: &mut Client) {
+    client.send(r#"{"command":"ping"}"#).await;
     loop {
-        let message = client.hear().await;
+        let message = client.receive().await;
         match message.command().as_deref() {
             Some("pong") => return,
             Some("notice" | "authentication_failed") => panic!("{message}"),

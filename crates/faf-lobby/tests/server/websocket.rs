@@ -33,7 +33,7 @@ impl RawClient {
         let hello =
             format!(r#"{{"command":"hello","login":"{name}","password":"{password}","unique_id":"m"}}"#);
         client.send(opcode, &hello).await;
-        client.hear_of("game_info").await;
+        client.receive_containing("game_info").await;
         client
     }
 
@@ -65,27 +65,28 @@ impl RawClient {
                     return Some((frame[0], frame[header..].to_vec()));
                 }
             }
-            self.receive().await?;
+            self.read_more().await?;
         }
     }
 
-    async fn hear(&mut self) -> Option<(u8, String)> {
+    async fn receive(&mut self) -> Option<(u8, String)> {
         while self.received.len() < 2 {
-            self.receive().await?;
+            self.read_more().await?;
         }
         let (first, payload) = self.next_frame().await?;
         Some((first, String::from_utf8(payload).unwrap()))
     }
 
-    async fn receive(&mut self) -> Option<()> {
+    async fn read_more(&mut self) -> Option<()> {
         let received = soon("bytes", self.stream.read_buf(&mut self.received)).await.unwrap();
         (received > 0).then_some(())
     }
 
     /// Returns the opcode of the next frame that contains this text.
-    async fn hear_of(&mut self, text: &str) -> u8 {
+    async fn receive_containing(&mut self, text: &str) -> u8 {
         loop {
-            let (first, payload) = self.hear().await.unwrap_or_else(|| panic!("the end instead of {text}"));
+            let (first, payload) =
+                self.receive().await.unwrap_or_else(|| panic!("the end instead of {text}"));
             if payload.contains(text) {
                 return first;
             }
@@ -94,16 +95,16 @@ impl RawClient {
 
     /// Returns the last message before the close frame, and the code and the reason of that frame.
     /// The stream must end after it.
-    async fn hear_close(mut self) -> (String, u16, String) {
+    async fn receive_close(mut self) -> (String, u16, String) {
         let mut last = String::new();
         loop {
             while self.received.len() < 2 {
-                self.receive().await.expect("a close frame");
+                self.read_more().await.expect("a close frame");
             }
             let (first, payload) = self.next_frame().await.expect("a close frame");
             if first == CLOSE {
                 let (code, reason) = payload.split_first_chunk().unwrap();
-                assert!(self.receive().await.is_none());
+                assert!(self.read_more().await.is_none());
                 return (last, u16::from_be_bytes(*code), String::from_utf8(reason.to_vec()).unwrap());
             }
             last = String::from_utf8(payload).unwrap();
@@ -118,11 +119,14 @@ async fn replies_have_the_opcode_of_the_client() {
     let mut binary = RawClient::log_in(&server, "Bob", BINARY).await;
     for (client, kind) in [(&mut text, TEXT), (&mut binary, BINARY)] {
         client.send(kind, r#"{"command":"ping"}"#).await;
-        assert_eq!(client.hear_of("pong").await, kind);
+        assert_eq!(client.receive_containing("pong").await, kind);
     }
     // Broadcasts have this opcode as well.
     let _cem = server.log_in(WireFormat::SimpleJson, "Cem").await;
-    assert_eq!((text.hear_of("Cem").await, binary.hear_of("Cem").await), (TEXT, BINARY));
+    assert_eq!(
+        (text.receive_containing("Cem").await, binary.receive_containing("Cem").await),
+        (TEXT, BINARY)
+    );
 }
 
 #[tokio::test]
@@ -140,7 +144,7 @@ async fn messages_may_be_cut_anywhere() {
             }
         }
         for command in ["pong", "session", "pong"] {
-            client.hear_of(command).await;
+            client.receive_containing(command).await;
         }
     }
 }
@@ -158,14 +162,14 @@ async fn close_frame_has_the_reason_before_the_login() {
     ] {
         let mut client = RawClient::connect(&server).await;
         client.send(opcode, text).await;
-        let (_, found, reason) = client.hear_close().await;
+        let (_, found, reason) = client.receive_close().await;
         assert_eq!(found, code, "{text:.40}: {reason}");
         assert!(!reason.is_empty() && reason.len() <= 123, "{reason}");
     }
     // A close frame of the client is answered with the same code.
     let mut client = RawClient::connect(&server).await;
     client.stream.write_all(b"\x88\x82\0\0\0\0\x0F\xA1").await.unwrap();
-    assert_eq!(client.hear_close().await, (String::new(), 4001, String::new()));
+    assert_eq!(client.receive_close().await, (String::new(), 4001, String::new()));
 }
 
 #[tokio::test]
@@ -181,34 +185,34 @@ async fn close_frame_has_the_reason_of_a_player() {
     ] {
         let mut client = RawClient::log_in(&server, "Bob", TEXT).await;
         client.send(opcode, text).await;
-        let (last, found, reason) = client.hear_close().await;
+        let (last, found, reason) = client.receive_close().await;
         assert_eq!(found, code, "{text:.40}: {reason}");
         assert!(last.starts_with(r#"{"command":"invalid""#) && last.contains(&reason), "{last}: {reason}");
     }
     // The player signs in elsewhere.
     let first = RawClient::log_in(&server, "Eve", TEXT).await;
     let _second = RawClient::log_in(&server, "Eve", BINARY).await;
-    assert_eq!(first.hear_close().await.1, 1008);
+    assert_eq!(first.receive_close().await.1, 1008);
     // An administrator disconnects the player.
     let kicked = RawClient::log_in(&server, "Dan", TEXT).await;
-    let dan = admin.hear_of("Dan").await;
+    let dan = admin.receive_containing("Dan").await;
     let players: serde_json::Value = dan.get("players").unwrap().parse().unwrap();
     admin
-        .say(&format!(r#"{{"command":"admin","action":"closelobby","user_id":{}}}"#, players[0]["id"]))
+        .send(&format!(r#"{{"command":"admin","action":"closelobby","user_id":{}}}"#, players[0]["id"]))
         .await;
-    assert_eq!(kicked.hear_close().await.1, 1008);
+    assert_eq!(kicked.receive_close().await.1, 1008);
     // The server shuts down.
     let last = RawClient::log_in(&server, "Fay", BINARY).await;
     server.request_shutdown().await;
     server.request_shutdown().await;
-    let (_, code, reason) = last.hear_close().await;
+    let (_, code, reason) = last.receive_close().await;
     assert_eq!((code, &*reason), (1001, "the server is shutting down"));
 
     // The same for idle players who are disconnected while others play on.
     let server = TestServer::start_with(|settings| settings.shutdown_kick_idle_players = true).await;
     let idle = RawClient::log_in(&server, "Gus", TEXT).await;
     server.request_shutdown().await;
-    assert_eq!(idle.hear_close().await.1, 1001);
+    assert_eq!(idle.receive_close().await.1, 1001);
 }
 
 #[tokio::test]
@@ -217,9 +221,9 @@ async fn decoding_errors_are_explained_to_players_only() {
     for format in WireFormat::ALL {
         let mut client = server.log_in(format, "Ada").await;
         client.writer.send_raw(frame(format, r#"{"command":"ping",}"#), 1).await.unwrap();
-        let invalid = client.hear_command("invalid").await;
+        let invalid = client.receive_command("invalid").await;
         assert!(invalid.as_str().contains("malformed message: unexpected character at byte"), "{invalid}");
-        client.hear_end().await;
+        client.wait_for_end().await;
         let mut visitor = server.connect(format).await;
         visitor.writer.send_raw(frame(format, r#"{"command":"ping",}"#), 1).await.unwrap();
         assert!(soon("the end", visitor.reader.read()).await.is_err());

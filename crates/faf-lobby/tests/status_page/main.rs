@@ -51,11 +51,11 @@ fn check_fits(browser: &Browser, width: u32) {
 
 /// Joins a game and connects to its host.
 async fn join(client: &mut Client, uid: u64) {
-    client.say(&format!(r#"{{"command":"game_join","uid":{uid}}}"#)).await;
-    client.hear_command("game_launch").await;
-    client.say_as_game("GameState", r#"["Idle"]"#).await;
-    client.say_as_game("GameState", r#"["Lobby"]"#).await;
-    client.hear_command("JoinGame").await;
+    client.send(&format!(r#"{{"command":"game_join","uid":{uid}}}"#)).await;
+    client.receive_command("game_launch").await;
+    client.send_as_game("GameState", r#"["Idle"]"#).await;
+    client.send_as_game("GameState", r#"["Lobby"]"#).await;
+    client.receive_command("JoinGame").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,7 +87,7 @@ async fn page_follows_events() {
     join(&mut bob, uid).await;
     ada.seat(1, 1, 2).await;
     ada.seat(2, 2, 3).await;
-    ada.say_as_game("GameState", r#"["Launching"]"#).await;
+    ada.send_as_game("GameState", r#"["Launching"]"#).await;
     browser.wait_for("live", "All welcome");
     browser.wait_for("live", "Team 1\nAda");
     browser.wait_for("live", "Team 2\nBob");
@@ -96,8 +96,8 @@ async fn page_follows_events() {
     check_is_clean(&browser);
 
     for client in [&ada, &bob] {
-        client.say_as_game("GameEnded", "[]").await;
-        client.say_as_game("GameState", r#"["Ended"]"#).await;
+        client.send_as_game("GameEnded", "[]").await;
+        client.send_as_game("GameState", r#"["Ended"]"#).await;
     }
     browser.wait_for("activity", "All welcome ended, not rated: bad map");
     browser.wait_for("count-live", "0");
@@ -233,7 +233,7 @@ async fn page_fits_narrow_and_wide_screens() {
     join(&mut rest[2], uid).await;
     rest[11].seat(14, 1, 2).await;
     rest[11].seat(5, 2, 3).await;
-    rest[11].say_as_game("GameState", r#"["Launching"]"#).await;
+    rest[11].send_as_game("GameState", r#"["Launching"]"#).await;
     open(&browser, &server);
     browser.wait_for("live", "WWWW");
     browser.wait_for("open", "Dual Gap");

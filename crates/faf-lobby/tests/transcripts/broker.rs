@@ -28,8 +28,8 @@ pub(crate) fn record(routing_key: &str, body: &Value) -> Value {
 
 /// Returns the differences, regardless of order.
 pub(crate) fn compare(mut expected: Vec<Value>, mut published: Vec<Value>) -> Vec<String> {
-    let told = compare::broadcasts(&take_broadcasts(&mut expected), &take_broadcasts(&mut published));
-    let findings = compare_each(expected, published).into_iter().chain(told);
+    let differences = compare::broadcasts(&take_broadcasts(&mut expected), &take_broadcasts(&mut published));
+    let findings = compare_each(expected, published).into_iter().chain(differences);
     findings.map(|finding| format!("broker: {finding}")).collect()
 }
 

@@ -141,8 +141,8 @@ impl Client {
         }
     }
 
-    /// Begins to [`hear_out`](Self::hear_out): asks for the ICE servers, if that is possible. The
-    /// client must have caught up.
+    /// Begins to [`receive_broadcasts`](Self::receive_broadcasts): asks for the ICE servers, if
+    /// that is possible. The client must have caught up.
     pub(crate) fn ask(&mut self) -> bool {
         let can_ask = self.is_logged_in && self.is_open && !self.is_inside_message();
         if can_ask {
@@ -154,7 +154,7 @@ impl Client {
 
     /// Reads until all broadcasts so far have arrived. A pong overtakes broadcasts; the answer to
     /// [`ask`](Self::ask) overtakes nothing.
-    pub(crate) async fn hear_out(&mut self, has_asked: bool) {
+    pub(crate) async fn receive_broadcasts(&mut self, has_asked: bool) {
         // The session's own requests have been answered, as pongs overtake no answers.
         while has_asked && self.is_open {
             let later = &self.received[self.asked_at..];

@@ -15,7 +15,7 @@ pub(crate) fn end() -> Value {
 
 /// Returns the differences of a section.
 pub(crate) fn section(expected: Vec<Value>, received: Vec<Value>) -> Vec<String> {
-    let (expected, received) = (Heard::new(expected), Heard::new(received));
+    let (expected, received) = (Received::new(expected), Received::new(received));
     let mut findings = Vec::new();
     for pair in align(&expected.direct, &received.direct) {
         match pair {
@@ -97,7 +97,7 @@ fn constant_game(mut game: Value) -> Value {
 
 /// The messages that a client has received, by kind.
 #[derive(Debug, Default)]
-struct Heard {
+struct Received {
     /// Messages to this client alone, in order, without the parts that vary.
     direct: Vec<Value>,
     /// Last state of each player and each game. Broadcasts may repeat it more or less often, so it
@@ -110,7 +110,7 @@ struct Heard {
     of_itself: bool,
 }
 
-impl Heard {
+impl Received {
     fn new(messages: Vec<Value>) -> Self {
         let mut heard = Self::default();
         let (mut is_list_due, mut own_id) = (false, None);

@@ -152,8 +152,9 @@ impl Difference {
         // may explain it.
         if let Some(what) = what.strip_prefix("broker: ").filter(|what| is_broadcast(what)) {
             let everybody = history.clients().into_iter().map(|client| Some(client.to_owned()));
-            let told = everybody.map(|client| Finding { section: *section, client, what: what.to_owned() });
-            return told.flat_map(|told| self.explaining(history, all, &told)).collect();
+            let findings =
+                everybody.map(|client| Finding { section: *section, client, what: what.to_owned() });
+            return findings.flat_map(|finding| self.explaining(history, all, &finding)).collect();
         }
         // Lines that apply in the same place, then consequences of an earlier place.
         let here: Vec<_> =
@@ -262,11 +263,11 @@ mod tests {
 
     #[test]
     fn broadcasts_to_the_broker_are_explained_like_those_to_clients() {
-        let told = |section: usize, what: &str| Finding { section, client: None, what: what.to_owned() };
+        let finding = |section: usize, what: &str| Finding { section, client: None, what: what.to_owned() };
         let open = r#"broker: game 7: game.state is "open", was "closed""#;
-        assert!(unexplained(&[told(2, open)]).0.is_empty());
-        assert_eq!(unexplained(&[told(1, open)]).0.len(), 1);
-        assert_eq!(unexplained(&[told(2, "broker: welcome.x is additional")]).0.len(), 1);
+        assert!(unexplained(&[finding(2, open)]).0.is_empty());
+        assert_eq!(unexplained(&[finding(1, open)]).0.len(), 1);
+        assert_eq!(unexplained(&[finding(2, "broker: welcome.x is additional")]).0.len(), 1);
     }
 
     #[test]

@@ -11,10 +11,10 @@ use crate::pattern::Pattern;
 
 /// All messages that clients and services have sent or received in a recording, in order.
 #[derive(Debug, Default)]
-pub(crate) struct History(Vec<Said>);
+pub(crate) struct History(Vec<Entry>);
 
 #[derive(Debug)]
-struct Said {
+struct Entry {
     section: usize,
     who: String,
     verb: Verb,
@@ -25,7 +25,7 @@ struct Said {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verb {
     Sends,
-    Hears,
+    Receives,
 }
 
 /// Name of the broker's receivers; their messages begin with the routing key.
@@ -39,10 +39,10 @@ const TOO_LONG: &str = "a block beyond the limit";
 
 impl History {
     pub(crate) fn of(transcript: &Transcript) -> Self {
-        let (mut said, mut section, mut formats) = (Vec::new(), 1, HashMap::new());
+        let (mut entries, mut section, mut formats) = (Vec::new(), 1, HashMap::new());
         for record in &transcript.records {
             let mut note = |who: &str, verb: Verb, text: String| {
-                said.push(Said { section, who: who.to_owned(), verb, text });
+                entries.push(Entry { section, who: who.to_owned(), verb, text });
             };
             match record {
                 Record::Barrier => section += 1,
@@ -55,18 +55,18 @@ impl History {
                         note(conn, Verb::Sends, text);
                     }
                 }
-                Record::Receive(conn, message) => note(conn, Verb::Hears, message.to_string()),
-                Record::ClosedByServer(conn) => note(conn, Verb::Hears, compare::end().to_string()),
+                Record::Receive(conn, message) => note(conn, Verb::Receives, message.to_string()),
+                Record::ClosedByServer(conn) => note(conn, Verb::Receives, compare::end().to_string()),
                 Record::PolicyRequest(request) => {
-                    note(POLICY_SERVICE, Verb::Hears, format!("policy request {request}"));
+                    note(POLICY_SERVICE, Verb::Receives, format!("policy request {request}"));
                 }
                 Record::Publication(publication) => {
-                    note(BROKER, Verb::Hears, format!("{} {}", publication.routing_key, publication.body));
+                    note(BROKER, Verb::Receives, format!("{} {}", publication.routing_key, publication.body));
                 }
                 _ => {}
             }
         }
-        Self(said)
+        Self(entries)
     }
 }
 
@@ -133,9 +133,9 @@ impl Condition {
             ("sends ", Verb::Sends, When::Now),
             ("has sent ", Verb::Sends, When::SoFar),
             ("had sent ", Verb::Sends, When::Before),
-            ("hears ", Verb::Hears, When::Now),
-            ("has heard ", Verb::Hears, When::SoFar),
-            ("had heard ", Verb::Hears, When::Before),
+            ("hears ", Verb::Receives, When::Now),
+            ("has heard ", Verb::Receives, When::SoFar),
+            ("had heard ", Verb::Receives, When::Before),
         ];
         let found = verbs.iter().find_map(|(words, verb, when)| {
             let pattern = Pattern::new(rest.strip_prefix(words)?);
@@ -146,20 +146,20 @@ impl Condition {
 
     /// Returns how often a client meets the condition in a section.
     pub(crate) fn count(&self, History(all): &History, section: usize, client: Option<&str>) -> usize {
-        let is_it = |(position, said): &(usize, &Said)| {
+        let is_it = |(position, entry): &(usize, &Entry)| {
             let is_then = match self.when {
-                When::Now => said.section == section,
-                When::SoFar => said.section <= section,
-                When::Before => said.section < section,
+                When::Now => entry.section == section,
+                When::SoFar => entry.section <= section,
+                When::Before => entry.section < section,
             };
             let is_ruled_out = |unless: &Pattern| {
-                let before = all[..*position].iter().filter(|before| before.who == said.who);
+                let before = all[..*position].iter().filter(|before| before.who == entry.who);
                 before.into_iter().any(|before| before.verb == Verb::Sends && unless.matches(&before.text))
             };
             is_then
-                && (self.is_anybody || client == Some(&said.who))
-                && said.verb == self.verb
-                && self.pattern.matches(&said.text)
+                && (self.is_anybody || client == Some(&entry.who))
+                && entry.verb == self.verb
+                && self.pattern.matches(&entry.text)
                 && !self.unless.as_ref().is_some_and(is_ruled_out)
         };
         all.iter().enumerate().filter(is_it).count()
@@ -174,7 +174,7 @@ impl Condition {
 impl History {
     /// Returns the names of all clients and services that have sent or received anything.
     pub(crate) fn clients(&self) -> Vec<&str> {
-        let mut clients: Vec<_> = self.0.iter().map(|said| said.who.as_str()).collect();
+        let mut clients: Vec<_> = self.0.iter().map(|entry| entry.who.as_str()).collect();
         clients.sort_unstable();
         clients.dedup();
         clients

@@ -21,9 +21,9 @@ pub(crate) struct PolicyService {
 impl PolicyService {
     /// Starts the service. The server ignores verdicts, so it always gives the same one.
     pub(crate) async fn start() -> Self {
-        let (told, requests) = mpsc::unbounded_channel();
+        let (sender, requests) = mpsc::unbounded_channel();
         let verify = async move |Json(request): Json<Value>| {
-            told.send(request).unwrap();
+            sender.send(request).unwrap();
             ([(CONNECTION, "close")], Json(json!({"result": "fraudulent"})))
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

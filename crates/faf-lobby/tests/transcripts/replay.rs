@@ -208,10 +208,10 @@ impl Replay {
     }
 
     /// After [`synchronise`](Self::synchronise): waits until broadcasts have been received, too.
-    async fn hear_out(&mut self) {
+    async fn receive_broadcasts(&mut self) {
         let asked: Vec<bool> = self.clients.values_mut().map(Client::ask).collect();
         for (client, has_asked) in self.clients.values_mut().zip(asked) {
-            client.hear_out(has_asked).await;
+            client.receive_broadcasts(has_asked).await;
         }
     }
 
@@ -219,7 +219,7 @@ impl Replay {
         self.has_heard = false;
         self.synchronise().await;
         self.wait_for_games().await;
-        self.hear_out().await;
+        self.receive_broadcasts().await;
         self.compare().await;
         self.section += 1;
     }
@@ -269,7 +269,7 @@ impl Replay {
     async fn finish(mut self) -> Vec<Finding> {
         if self.clients.values().any(|client| client.is_open) {
             self.synchronise().await;
-            self.hear_out().await;
+            self.receive_broadcasts().await;
         }
         for client in self.clients.values_mut() {
             client.read_rest().await;

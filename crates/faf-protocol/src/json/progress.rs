@@ -73,6 +73,7 @@ impl Progress {
 
     fn next(&mut self, byte: u8) -> State {
         match self.state {
+            // The four digits after `\u` are not checked here: the parser finds such an error.
             State::String { is_key, is_escaped: true } => match byte {
                 b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' | b'u' => {
                     State::String { is_key, is_escaped: false }

@@ -42,7 +42,7 @@ pub async fn game_end_goes_into_the_outbox(backend: &impl Backend) {
     assert!(messages.iter().all(|(_, message)| message.is_persistent && message.exchange == "faf-lobby"));
     let bodies: Vec<_> = messages.into_iter().map(|(_, message)| message.body).collect();
     let expected = played.end.publications(played.id, &changes);
-    assert_eq!(bodies, expected.iter().map(|told| told.body().unwrap()).collect::<Vec<_>>());
+    assert_eq!(bodies, expected.iter().map(|publication| publication.body().unwrap()).collect::<Vec<_>>());
 }
 
 pub async fn retried_write_publishes_nothing_twice(backend: &impl Backend) {

@@ -431,11 +431,11 @@ impl Evening {
             match effect {
                 Effect::Send { to, message } => {
                     for conn in self.receivers(&to) {
-                        self.hear(conn, &message);
+                        self.receive(conn, &message);
                     }
                 }
                 Effect::SendSnapshot { conn, message, .. } | Effect::Relay { to: conn, message, .. } => {
-                    self.hear(conn, &message);
+                    self.receive(conn, &message);
                 }
                 Effect::Hold { conn, reason } => {
                     if let Some(wire) = self.environment.wires.get_mut(&conn) {

@@ -34,7 +34,7 @@ pub fn run_many(plan: Plan, seeds: u64, threads: usize) -> Many {
             let mut sum = sum.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             sum.evenings += 1;
             match outcome {
-                Ok(told) => sum.coverage.merge(&told.coverage),
+                Ok(outcome) => sum.coverage.merge(&outcome.coverage),
                 Err(failure) => {
                     has_failed.store(true, Ordering::Relaxed);
                     sum.failures.push(failure);

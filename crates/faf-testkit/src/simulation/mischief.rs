@@ -7,7 +7,7 @@ use faf_protocol::{GameId, Secret};
 
 use super::evening::{Evening, Scheduled};
 use super::invariants::Violation;
-use super::sayings;
+use super::messages;
 
 impl Evening {
     /// Lets a player do something that bots do not do; most often nothing.
@@ -32,26 +32,26 @@ impl Evening {
             8..20 => return self.drop_connection(conn),
             20..32 => return self.log_in_elsewhere(player, conn),
             32..100 => {
-                let saying = sayings::chatter(&mut self.random);
-                self.send(conn, saying);
+                let message = messages::chatter(&mut self.random);
+                self.send(conn, message);
             }
             100..107 => {
-                let saying = sayings::garbage(&mut self.random);
-                self.send(conn, saying);
+                let message = messages::garbage(&mut self.random);
+                self.send(conn, message);
             }
             107..180 => {
                 let subject = self.random.within(1..self.plan.players as u64 + 3);
-                let saying = sayings::relation(&mut self.random, subject);
-                self.send(conn, saying);
+                let message = messages::relation(&mut self.random, subject);
+                self.send(conn, message);
             }
             180..195 => {
                 let game = self.any_game();
-                self.send(conn, Ok(sayings::restore(game)));
+                self.send(conn, Ok(messages::restore(game)));
             }
             195..300 if has_process => self.odd_report(player, conn),
             300..400 if self.players[player].bot.hosted_lobby().is_some() => {
-                let saying = sayings::lobby_option(&mut self.random);
-                self.send(conn, saying);
+                let message = messages::lobby_option(&mut self.random);
+                self.send(conn, message);
             }
             400..403 if has_process && !self.players[player].is_stalled => {
                 self.checker.coverage.count("processes stalled");
@@ -97,32 +97,32 @@ impl Evening {
     fn odd_report(&mut self, player: usize, conn: ConnId) {
         let id = self.players[player].id;
         let is_playing = self.players[player].bot.is_playing();
-        let saying = match self.random.below(100) {
-            0..8 if is_playing => sayings::process("Desync", ""),
-            8..16 if is_playing => sayings::process("EnforceRating", ""),
+        let message = match self.random.below(100) {
+            0..8 if is_playing => messages::process("Desync", ""),
+            8..16 if is_playing => messages::process("EnforceRating", ""),
             16..22 if is_playing => {
                 self.checker.coverage.count("teamkills");
-                sayings::process(
+                messages::process(
                     "TeamkillHappened",
                     &format!(r#"{},"{id}","a","1","b""#, self.random.below(900)),
                 )
             }
-            22..26 if is_playing => sayings::process("GameResult", r#"1,"victory 10""#),
+            22..26 if is_playing => messages::process("GameResult", r#"1,"victory 10""#),
             26..34 if is_playing => {
                 self.checker.coverage.count("statistics of garbage");
-                sayings::process("JsonStats", r#""{no stats""#)
+                messages::process("JsonStats", r#""{no stats""#)
             }
-            34..38 if is_playing => sayings::process("GameEnded", ""),
-            38..46 if is_playing => sayings::process("OperationComplete", r#"true,1,"00:21:03""#),
+            34..38 if is_playing => messages::process("GameEnded", ""),
+            38..46 if is_playing => messages::process("OperationComplete", r#"true,1,"00:21:03""#),
             // Some processes guess the numbers of players whom they were never told to connect to.
             46..54 => {
                 let guessed = self.random.within(1..self.plan.players as u64 + 1);
-                sayings::process("IceMsg", &format!(r#"{guessed},"{{\"sdp\":1}}""#))
+                messages::process("IceMsg", &format!(r#"{guessed},"{{\"sdp\":1}}""#))
             }
-            54..80 => sayings::process_chatter(&mut self.random),
+            54..80 => messages::process_chatter(&mut self.random),
             _ => return,
         };
-        self.send(conn, saying);
+        self.send(conn, message);
     }
 
     /// Sends a message of a bot; a faulty client changes the message or does not send it.
@@ -179,11 +179,11 @@ impl Evening {
             }
             Ok(GameToServer::GameResult { army, result }) if self.disputed.contains(&game) => {
                 if self.random.per_mille(200) {
-                    self.send(conn, sayings::process("GameResult", r#"77,"draw 0""#));
+                    self.send(conn, messages::process("GameResult", r#"77,"draw 0""#));
                 }
                 if self.random.per_mille(400) {
                     let lie = if result.starts_with("victory") { "defeat -10" } else { "victory 10" };
-                    return self.send(conn, sayings::process("GameResult", &format!(r#""{army}","{lie}""#)));
+                    return self.send(conn, messages::process("GameResult", &format!(r#""{army}","{lie}""#)));
                 }
             }
             Ok(GameToServer::JsonStats { .. }) if self.random.per_mille(600) => return,

@@ -20,10 +20,10 @@ mod environment;
 mod evening;
 pub mod invariants;
 mod many;
+mod messages;
 mod mischief;
 mod player;
 mod random;
-mod sayings;
 mod trace;
 
 pub use coverage::Coverage;

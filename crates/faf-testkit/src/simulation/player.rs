@@ -11,8 +11,8 @@ use rand::SeedableRng;
 
 use super::evening::{Evening, Scheduled};
 use super::invariants::Violation;
+use super::messages;
 use super::random::Random;
-use super::sayings;
 
 /// A player with a client.
 #[derive(Debug)]
@@ -100,16 +100,16 @@ impl Evening {
     pub(super) fn greeting(&mut self, player: usize) -> Vec<ClientMessage> {
         let Player { id, bot, .. } = &self.players[player];
         match self.random.below(20) {
-            0 => vec![sayings::hello(bot.login(), false)],
-            1 => sayings::chatter_before_login(&mut self.random).into_iter().collect(),
-            2..=8 => vec![sayings::auth(*id)],
-            9 => vec![sayings::ask_session(), sayings::hello(bot.login(), true)],
-            _ => vec![sayings::hello(bot.login(), true)],
+            0 => vec![messages::hello(bot.login(), false)],
+            1 => messages::chatter_before_login(&mut self.random).into_iter().collect(),
+            2..=8 => vec![messages::auth(*id)],
+            9 => vec![messages::ask_session(), messages::hello(bot.login(), true)],
+            _ => vec![messages::hello(bot.login(), true)],
         }
     }
 
     /// Passes a message to a player's client.
-    pub(super) fn hear(&mut self, conn: ConnId, message: &ServerMessage) {
+    pub(super) fn receive(&mut self, conn: ConnId, message: &ServerMessage) {
         let Some(number) = self.environment.wires.get(&conn).map(|wire| wire.player) else { return };
         let player = &mut self.players[number];
         if player.conn != Some(conn) {

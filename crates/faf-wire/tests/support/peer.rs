@@ -119,13 +119,13 @@ where
 /// Checks that a WebSocket client sends a close frame and nothing else.
 pub(crate) async fn assert_only_close_frame(stream: TcpStream) {
     let Upgraded { mut stream, received, .. } = accept_upgrade(stream).await;
-    let mut said = received.to_vec();
-    in_time(stream.read_to_end(&mut said)).await.unwrap();
+    let mut bytes = received.to_vec();
+    in_time(stream.read_to_end(&mut bytes)).await.unwrap();
     let mut decoder = Decoder::new(WireFormat::WebSocket, Limits::default());
     let close = Control::Close { code: Some(1000), reason: String::new() };
-    let mut said = BytesMut::from(&said[..]);
-    assert_eq!(decoder.decode(&mut said), Ok(Some(Decoded::Control(close))));
-    assert!(said.is_empty());
+    let mut bytes = BytesMut::from(&bytes[..]);
+    assert_eq!(decoder.decode(&mut bytes), Ok(Some(Decoded::Control(close))));
+    assert!(bytes.is_empty());
 }
 
 /// Reserves an address where nobody listens, and nobody else can.

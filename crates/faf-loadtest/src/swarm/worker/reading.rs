@@ -71,6 +71,7 @@ impl Worker {
         match &mut connection.phase {
             Phase::Connecting(_) => {}
             Phase::Upgrading(began, head) => {
+                // The head may arrive in parts, and the first messages with its end.
                 head.extend_from_slice(bytes);
                 let Some(end) = memchr::memmem::find(head, b"\r\n\r\n") else { return };
                 if !head.starts_with(b"HTTP/1.1 101") {
@@ -84,6 +85,7 @@ impl Worker {
                 }
             }
             Phase::LoggingIn(login) => {
+                // One read may hold the welcome and the end of the login: both are measured.
                 let was_welcome = login.is_welcome();
                 let progress = login.receive(
                     &format.patterns,
@@ -102,13 +104,15 @@ impl Worker {
                         self.complete(index, began);
                     }
                     Progress::Refused => {
-                        let said = readable(bytes);
-                        return self.lose(index, &format!("the server refuses the login: {said}"));
+                        let reply = readable(bytes);
+                        return self.lose(index, &format!("the server refuses the login: {reply}"));
                     }
                 }
                 self.listen(index, bytes);
             }
             Phase::LoggedIn => {
+                // Thousands of clients receive each broadcast, so most of them only count messages
+                // and look for markers; those with a decoder read every message.
                 self.sample.messages += connection.counter.count(bytes);
                 if let Some(tail) = &mut connection.markers {
                     let now = marker::now();

@@ -439,12 +439,12 @@ mod tests {
         let mut lobby = SimulatedLobby::new(faf_lobby_core::Settings::default(), store);
         let conns = ["Ada", "Bob", "Cem"].map(|login| lobby.log_in(login));
         for (conn, featured_mod) in conns.into_iter().zip(["coop", "faf", "faf"]) {
-            lobby.say(
+            lobby.send(
                 conn,
                 &format!(r#"{{"command":"game_host","mod":"{featured_mod}","visibility":"public"}}"#),
             );
         }
-        lobby.say(conns[2], r#"{"command":"GameState","target":"game","args":["Idle"]}"#);
+        lobby.send(conns[2], r#"{"command":"GameState","target":"game","args":["Idle"]}"#);
         let check = |lines: &[&str]| {
             let text = metrics.text().unwrap();
             for line in lines {

@@ -210,10 +210,10 @@ impl<R: BufRead> Replay<R> {
         }
         let mut effects = Vec::new();
         let world = &mut self.world;
-        let told = event.clone();
+        let copy = event.clone();
         // A world that has failed gets no further input: the caller stops there.
         let played = catch_unwind(AssertUnwindSafe(|| {
-            match told {
+            match copy {
                 Some(event) => world.handle(now, event),
                 None => world.handle_timeout(now),
             }

@@ -10,7 +10,7 @@ use faf_protocol::{ClientMessage, CommandError, GameId, PlayerId, Secret};
 
 use super::Checker;
 use super::laws::{Law, Violation, broken, ensure};
-use super::model::{About, Connection, Fact, Lists, Open, Said};
+use super::model::{About, Connection, Fact, Lists, Open, Received};
 
 /// Maximum number of concurrent sign-ins.
 const LOGINS_AT_ONCE: usize = 64;
@@ -40,18 +40,18 @@ impl Checker {
 
     fn received(&mut self, conn: ConnId, message: &Result<ClientMessage, CommandError>) {
         let player = self.connections.get(&conn).and_then(|connection| connection.player);
-        let said = match message {
+        let received = match message {
             Ok(ClientMessage::GameHost(request)) => host(request),
             Ok(ClientMessage::GameJoin(request)) => join(request),
-            Ok(ClientMessage::RestoreGameSession(request)) => Said::Restore(request.game_id),
-            Ok(ClientMessage::Game(message)) => self.said_by_process(player, message),
-            _ => Said::Other,
+            Ok(ClientMessage::RestoreGameSession(request)) => Received::Restore(request.game_id),
+            Ok(ClientMessage::Game(message)) => self.received_from_process(player, message),
+            _ => Received::Other,
         };
         // A result may be the sign that the game has begun, whether the lobby can parse it or not;
         // an extra sign breaks no law.
-        let begun = match &said {
-            Said::Begun(game, player) => Some((*game, *player)),
-            Said::Fact(game, _) => player.map(|player| (*game, player)),
+        let begun = match &received {
+            Received::Begun(game, player) => Some((*game, *player)),
+            Received::Fact(game, _) => player.map(|player| (*game, player)),
             _ => None,
         };
         if let Some((game, player)) = begun
@@ -62,21 +62,21 @@ impl Checker {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         let is_heartbeat = matches!(message, Ok(ClientMessage::Ping | ClientMessage::Pong));
         // A heartbeat is answered even while a command is in progress.
-        if !is_heartbeat || connection.said.is_empty() {
-            connection.said.push_back(said);
+        if !is_heartbeat || connection.unhandled.is_empty() {
+            connection.unhandled.push_back(received);
         }
     }
 
-    fn said_by_process(&self, player: Option<PlayerId>, message: &GpgNetMessage) -> Said {
-        let (Some(player), Ok(read)) = (player, GameToServer::read(message)) else { return Said::Other };
+    fn received_from_process(&self, player: Option<PlayerId>, message: &GpgNetMessage) -> Received {
+        let (Some(player), Ok(read)) = (player, GameToServer::read(message)) else { return Received::Other };
         let game = self.games_of(player).next();
         let fact = match read.command {
-            GameToServer::GameState { state: ProcessState::Idle } => return Said::Idle,
+            GameToServer::GameState { state: ProcessState::Idle } => return Received::Idle,
             GameToServer::GameState { state: ProcessState::Launching } | GameToServer::JsonStats { .. } => {
-                return game.map_or(Said::Other, |game| Said::Begun(game, player));
+                return game.map_or(Received::Other, |game| Received::Begun(game, player));
             }
             GameToServer::TeamkillHappened { .. } => {
-                return game.map_or(Said::Other, |game| Said::Begun(game, player));
+                return game.map_or(Received::Other, |game| Received::Begun(game, player));
             }
             GameToServer::GameResult { army, result } => {
                 Report::read(player, army, &result).map(Fact::Result)
@@ -87,8 +87,8 @@ impl Checker {
             _ => None,
         };
         match (game, fact) {
-            (Some(game), Some(fact)) => Said::Fact(game, fact),
-            _ => Said::Other,
+            (Some(game), Some(fact)) => Received::Fact(game, fact),
+            _ => Received::Other,
         }
     }
 
@@ -111,9 +111,9 @@ impl Checker {
     pub(super) fn done(&mut self, conn: ConnId) -> Result<(), Violation> {
         // The connection may have been closed later in the same step.
         let Some(connection) = self.connections.get_mut(&conn) else { return Ok(()) };
-        match connection.said.pop_front() {
-            None => broken(Law::DoneOnce, format!("connection {} had said nothing", conn.0)),
-            Some(Said::Fact(game, fact)) => {
+        match connection.unhandled.pop_front() {
+            None => broken(Law::DoneOnce, format!("connection {} had sent nothing", conn.0)),
+            Some(Received::Fact(game, fact)) => {
                 self.acknowledged(game, fact);
                 Ok(())
             }
@@ -273,8 +273,8 @@ impl Checker {
     }
 }
 
-fn host(request: &GameHost) -> Said {
-    Said::Host {
+fn host(request: &GameHost) -> Received {
+    Received::Host {
         visibility: request.visibility,
         min: request.rating_min,
         max: request.rating_max,
@@ -283,8 +283,8 @@ fn host(request: &GameHost) -> Said {
     }
 }
 
-fn join(request: &GameJoin) -> Said {
-    Said::Join { game: request.uid, password: text(request.password.as_ref()) }
+fn join(request: &GameJoin) -> Received {
+    Received::Join { game: request.uid, password: text(request.password.as_ref()) }
 }
 
 /// A missing password equals the empty one.

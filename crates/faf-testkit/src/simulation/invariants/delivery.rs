@@ -8,7 +8,7 @@ use faf_protocol::server_message::{
 use faf_protocol::{GameId, PlayerId};
 
 use super::laws::{Law, Violation, broken, ensure};
-use super::model::{Hosted, LoginLists, Said, Told, rating_on};
+use super::model::{Announced, Hosted, LoginLists, Received, rating_on};
 use super::{Checker, Seen};
 use crate::simulation::GLOBAL;
 
@@ -31,7 +31,7 @@ impl Checker {
                 if let ServerMessage::GameInfo(info) = message {
                     let conns: Vec<ConnId> = self.online.values().copied().collect();
                     for conn in conns.into_iter().filter(|conn| !others.contains(conn)) {
-                        self.game_told(conn, info)?;
+                        self.game_announced(conn, info)?;
                     }
                 }
             }
@@ -48,14 +48,14 @@ impl Checker {
     fn delivered(&mut self, conn: ConnId, message: &ServerMessage) -> Result<(), Violation> {
         self.connection(conn, "sent a message")?;
         match message {
-            ServerMessage::GameInfo(info) => self.game_told(conn, info),
+            ServerMessage::GameInfo(info) => self.game_announced(conn, info),
             ServerMessage::PlayerInfo(list) => {
                 self.introduced(conn, list);
                 Ok(())
             }
             ServerMessage::GameList(list) => self.listed(conn, list),
             ServerMessage::GameLaunch(launch) => self.launched(conn, launch),
-            ServerMessage::Game(message) => self.process_told(conn, message),
+            ServerMessage::Game(message) => self.process_received(conn, message),
             ServerMessage::Welcome(welcome) => {
                 let player = self.connections[&conn].player;
                 ensure(player == Some(welcome.id), Law::LoginIsProven, || {
@@ -99,7 +99,7 @@ impl Checker {
         }
     }
 
-    fn game_told(&mut self, conn: ConnId, info: &GameInfo) -> Result<(), Violation> {
+    fn game_announced(&mut self, conn: ConnId, info: &GameInfo) -> Result<(), Violation> {
         let id = info.uid;
         let Some(player) = self.connections.get(&conn).and_then(|connection| connection.player) else {
             return broken(Law::HiddenStaysHidden, format!("connection {} is not logged in", conn.0));
@@ -128,25 +128,27 @@ impl Checker {
         let is_over = self.seen.get(&id).is_none_or(|game| game.state == GameState::Ended);
         self.check_durable(id, info.state)?;
         let Some(game) = self.games.get_mut(&id) else { return Ok(()) };
-        let told = match info.state {
+        let announced = match info.state {
             // The game is being set up, or is hidden from this client now.
             GameInfoState::Closed if !is_over => return Ok(()),
-            GameInfoState::Closed => Told::Over,
-            GameInfoState::Open => Told::Open,
-            GameInfoState::Playing => Told::Playing,
+            GameInfoState::Closed => Announced::Over,
+            GameInfoState::Open => Announced::Open,
+            GameInfoState::Playing => Announced::Playing,
         };
-        let before = game.told;
+        let before = game.announced;
         // A message to one player is not public.
         if is_report {
-            game.told = told;
+            game.announced = announced;
         }
         // The end may be sent again to players who leave the game later.
-        ensure(before <= told, Law::ToldInOrder, || format!("game {id}: {told:?} after {before:?}"))
+        ensure(before <= announced, Law::StatesInOrder, || {
+            format!("game {id}: {announced:?} after {before:?}")
+        })
     }
 
     fn check_durable(&self, id: GameId, state: GameInfoState) -> Result<(), Violation> {
         let is_kept = self.games.get(&id).is_some_and(|game| game.storing.launch_had_reply);
-        ensure(state != GameInfoState::Playing || is_kept, Law::ToldIsDurable, || format!("game {id}"))
+        ensure(state != GameInfoState::Playing || is_kept, Law::LiveIsDurable, || format!("game {id}"))
     }
 
     fn listed(&mut self, conn: ConnId, list: &GameList) -> Result<(), Violation> {
@@ -227,21 +229,21 @@ impl Checker {
     fn launched(&mut self, conn: ConnId, launch: &GameLaunch) -> Result<(), Violation> {
         let id = launch.uid;
         let connection = self.connection(conn, "told to launch a game")?;
-        connection.process_was_told = false;
-        let (said, player) = (connection.said.clone(), connection.player);
+        connection.process_has_command = false;
+        let (unhandled, player) = (connection.unhandled.clone(), connection.player);
         let Some(player) = player else {
             return broken(Law::LaunchIsAsked, format!("connection {} is not logged in", conn.0));
         };
         self.processes.insert(player, id);
-        let join = said.iter().find_map(|said| match said {
-            Said::Join { game, password } if *game == id => Some(password),
+        let join = unhandled.iter().find_map(|received| match received {
+            Received::Join { game, password } if *game == id => Some(password),
             _ => None,
         });
         if let Some(password) = join {
             self.coverage.count("joins");
             return self.check_join(id, player, password);
         }
-        let host = said.iter().find_map(|said| Hosted::new(player, self.now, said));
+        let host = unhandled.iter().find_map(|received| Hosted::new(player, self.now, received));
         let Some(host) = host.filter(|_| !self.games.contains_key(&id)) else {
             return broken(Law::LaunchIsAsked, format!("player {player} starts game {id} unasked"));
         };
@@ -279,9 +281,9 @@ impl Checker {
         Ok(())
     }
 
-    fn process_told(&mut self, conn: ConnId, message: &GpgNetMessage) -> Result<(), Violation> {
+    fn process_received(&mut self, conn: ConnId, message: &GpgNetMessage) -> Result<(), Violation> {
         let connection = self.connection(conn, "sent a game command")?;
-        let is_first = !std::mem::replace(&mut connection.process_was_told, true);
+        let is_first = !std::mem::replace(&mut connection.process_has_command, true);
         let player = connection.player;
         let Some((player, game)) = player.and_then(|player| Some((player, *self.processes.get(&player)?)))
         else {

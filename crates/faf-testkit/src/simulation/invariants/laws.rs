@@ -56,8 +56,8 @@ laws! {
     NoGhosts: "After a report, clients show exactly the open and live games that their players may see.",
     RosterIsComplete: "The lists of players at login contain every online player exactly once.",
     ListIsComplete: "The lists of games at login contain exactly the visible open and live games.",
-    ToldInOrder: "After a game was sent as live, it is sent to nobody as open; after its end, it is not sent any more.",
-    ToldIsDurable: "A game is sent as live only after the database has replied to the request to store it.",
+    StatesInOrder: "After a game was sent as live, it is sent to nobody as open; after its end, it is not sent any more.",
+    LiveIsDurable: "A game is sent as live only after the database has replied to the request to store it.",
     // Admission to games.
     LaunchIsAsked: "A game process is started only for a player who has just asked to host or to join that game.",
     PasswordIsNeeded: "Nobody joins a game without its password.",

@@ -7,7 +7,7 @@ use faf_protocol::{GameId, PlayerId};
 
 use super::Checker;
 use super::laws::{Law, Violation, broken, ensure};
-use super::model::{Fact, Said};
+use super::model::{Fact, Received};
 
 impl Checker {
     /// Checks the members after a change of the games.
@@ -37,7 +37,7 @@ impl Checker {
                     let is_proper = self.comes_properly(*id, *member, hosted.host);
                     ensure(is_proper, Law::MembersComeProperly, || format!("player {member}, game {id}"))?;
                     let is_live = game.state == GameState::Live;
-                    let has_ended = is_live && hosted.has_said(&Fact::Done(*member));
+                    let has_ended = is_live && hosted.has_handled(&Fact::Done(*member));
                     ensure(!has_ended, Law::EndedStayOut, || format!("player {member}, game {id}"))?;
                 }
             }
@@ -62,7 +62,8 @@ impl Checker {
         for (id, game) in &mut self.games {
             let seen = self.seen.get(id);
             let is_empty = seen.is_some_and(|seen| {
-                seen.state == GameState::Live && !seen.members.iter().any(|member| game.has_say(*member))
+                seen.state == GameState::Live
+                    && !seen.members.iter().any(|member| game.counts_reports_of(*member))
             });
             game.empty_since = is_empty.then(|| game.empty_since.unwrap_or(self.now));
         }
@@ -75,14 +76,16 @@ impl Checker {
             return false;
         };
         let has_process = self.processes.get(&player) == Some(&game);
-        let is_host = || player == host && connection.said.iter().any(|said| matches!(said, Said::Idle));
+        let is_host = || {
+            player == host && connection.unhandled.iter().any(|received| matches!(received, Received::Idle))
+        };
         let is_guest = self.joined.contains(&(player, game));
         let hosted = &self.games[&game];
         let was_here = hosted.ever.contains(&player)
             && (hosted.players.is_empty() || hosted.players.contains_key(&player));
         let comes_back = || {
-            let asks = |said: &Said| matches!(said, Said::Restore(wanted) if *wanted == game);
-            connection.said.iter().any(asks) && was_here
+            let asks = |received: &Received| matches!(received, Received::Restore(wanted) if *wanted == game);
+            connection.unhandled.iter().any(asks) && was_here
         };
         has_process && (is_host() || is_guest) || comes_back()
     }

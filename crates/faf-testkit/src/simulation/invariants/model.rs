@@ -24,11 +24,11 @@ pub(super) struct Connection {
     /// Requests that are open for it.
     pub(super) open: BTreeSet<RequestId>,
     /// Messages that were read and are not handled yet.
-    pub(super) said: VecDeque<Said>,
+    pub(super) unhandled: VecDeque<Received>,
     /// Games that the client shows.
     pub(super) shown: BTreeSet<GameId>,
     /// Whether the process that was started last has received a command.
-    pub(super) process_was_told: bool,
+    pub(super) process_has_command: bool,
 }
 
 /// Lists sent to a client that logs in, and the lists that it must receive.
@@ -42,7 +42,7 @@ pub(super) struct LoginLists {
 
 /// The relevant part of a client's message.
 #[derive(Debug, Clone)]
-pub(super) enum Said {
+pub(super) enum Received {
     Host {
         visibility: Visibility,
         min: Option<f64>,
@@ -120,7 +120,7 @@ pub(super) struct Hosted {
     pub(super) players: BTreeMap<PlayerId, i64>,
     /// Players whose own process has announced the start of the game or reported something.
     pub(super) begun: BTreeSet<PlayerId>,
-    pub(super) told: Told,
+    pub(super) announced: Announced,
     pub(super) storing: Storing,
     /// Time since which no player has been in the live game.
     pub(super) empty_since: Option<Duration>,
@@ -130,7 +130,7 @@ pub(super) struct Hosted {
 
 /// State of a game that was sent to anyone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Told {
+pub(super) enum Announced {
     Nothing,
     Open,
     Playing,
@@ -213,8 +213,8 @@ pub(super) fn rating_on(ratings: Option<&Ratings>, leaderboard: &str) -> Leaderb
 }
 
 impl Hosted {
-    pub(super) fn new(host: PlayerId, since: Duration, said: &Said) -> Option<Self> {
-        let Said::Host { visibility, min, max, enforces, password } = said else { return None };
+    pub(super) fn new(host: PlayerId, since: Duration, received: &Received) -> Option<Self> {
+        let Received::Host { visibility, min, max, enforces, password } = received else { return None };
         Some(Self {
             host,
             since,
@@ -226,7 +226,7 @@ impl Hosted {
             ever: BTreeSet::new(),
             players: BTreeMap::new(),
             begun: BTreeSet::new(),
-            told: Told::Nothing,
+            announced: Announced::Nothing,
             storing: Storing::default(),
             empty_since: None,
             over_since: None,
@@ -242,13 +242,13 @@ impl Hosted {
     }
 
     /// Returns whether a fact was reported and handled.
-    pub(super) fn has_said(&self, fact: &Fact) -> bool {
+    pub(super) fn has_handled(&self, fact: &Fact) -> bool {
         self.storing.kept.contains(fact) || self.storing.weak.contains(fact)
     }
 
     /// Returns whether the reports of a player in the live game count: those of observers do not,
     /// unless nobody plays.
-    pub(super) fn has_say(&self, player: PlayerId) -> bool {
+    pub(super) fn counts_reports_of(&self, player: PlayerId) -> bool {
         self.players.is_empty() || self.players.contains_key(&player)
     }
 

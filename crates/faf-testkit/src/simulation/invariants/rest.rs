@@ -12,7 +12,7 @@ use faf_protocol::{GameId, PlayerId};
 use serde_json::Value;
 
 use super::laws::{Law, Violation, broken, ensure};
-use super::model::{Fact, Told, rating_on};
+use super::model::{Announced, Fact, rating_on};
 use super::{Checker, Seen};
 use crate::simulation::{GAMES_BEFORE, GLOBAL};
 use crate::store::{FakeGame, FakeStore};
@@ -67,7 +67,7 @@ impl Checker {
                 || format!("connection {} still waits", conn.0),
             )?;
             let waits = || waits_for_game() || waits_since.is_some();
-            let is_held = !connection.holds.is_empty() || !connection.said.is_empty();
+            let is_held = !connection.holds.is_empty() || !connection.unhandled.is_empty();
             let is_stuck = is_held && connection.open.is_empty() && !waits();
             ensure(!is_stuck, Law::NobodyIsStuck, || format!("connection {}", conn.0))?;
         }
@@ -182,7 +182,7 @@ impl Checker {
             // The launch is stored, whether the killed lobby received the reply or not.
             game.storing.launch_had_reply = true;
             // The end is sent again if it was not stored.
-            game.told = game.told.min(Told::Playing);
+            game.announced = game.announced.min(Announced::Playing);
             game.empty_since = None;
             game.over_since = None;
             game.storing.weak.clear();

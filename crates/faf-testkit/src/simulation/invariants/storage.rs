@@ -124,25 +124,25 @@ impl Checker {
     pub(super) fn acknowledged(&mut self, id: GameId, fact: Fact) {
         let is_live = self.seen.get(&id).is_some_and(|game| game.state == GameState::Live);
         let Some(game) = self.games.get_mut(&id).filter(|_| is_live) else { return };
-        let said = game.storing.kept.iter().chain(&game.storing.weak);
+        let handled = game.storing.kept.iter().chain(&game.storing.weak);
         match &fact {
             Fact::Result(report) => {
                 let is_known = game.players.values().any(|army| *army == report.army);
                 let is_his =
-                    |said: &&Fact| matches!(said, Fact::Result(other) if other.reporter == report.reporter);
-                if !is_known || said.filter(is_his).count() >= REPORTS_PER_REPORTER {
+                    |fact: &&Fact| matches!(fact, Fact::Result(other) if other.reporter == report.reporter);
+                if !is_known || handled.filter(is_his).count() >= REPORTS_PER_REPORTER {
                     return;
                 }
                 self.coverage.count("results reported");
             }
             Fact::Desync(player) => {
-                let is_enough = said.filter(|said| **said == fact).count() >= DESYNCS_MAX as usize;
-                if is_enough || !game.has_say(*player) {
+                let is_enough = handled.filter(|other| **other == fact).count() >= DESYNCS_MAX as usize;
+                if is_enough || !game.counts_reports_of(*player) {
                     return;
                 }
                 self.coverage.count("desyncs");
             }
-            Fact::EnforceRating(player) if !game.has_say(*player) => return,
+            Fact::EnforceRating(player) if !game.counts_reports_of(*player) => return,
             Fact::EnforceRating(_) | Fact::Done(_) => {}
         }
         game.storing.weak.push(fact);

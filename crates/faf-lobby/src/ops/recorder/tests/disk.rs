@@ -27,7 +27,7 @@ fn a_full_disk() {
         disk.recordings().iter().skip(1).any(|recording| recording.ends_with(b"\n"))
     };
     rig.ping_until(ada, "it goes on", goes_on);
-    rig.say(ada, r#"{"command":"nonsense"}"#);
+    rig.send(ada, r#"{"command":"nonsense"}"#);
     let inputs = rig.effects.last().unwrap().0;
     let recordings = rig.finish().recordings();
     assert!(recordings.len() >= 2, "{}", recordings.len());
@@ -90,14 +90,14 @@ fn a_disk_that_is_too_slow() {
     rig.disk.set(|disk| disk.hangs = true);
     let long = format!(r#"{{"command":"IceMsg","target":"game","args":[2,"{}"]}}"#, "x".repeat(20_000));
     for _ in 0..100 {
-        rig.say(ada, &long);
+        rig.send(ada, &long);
     }
     rig.disk.set(|disk| disk.hangs = false);
     // At the first of these the thread catches up, and with the next it continues.
     rig.is_in_step = true;
-    rig.say(ada, r#"{"command":"ping"}"#);
-    rig.say(ada, r#"{"command":"ping"}"#);
-    rig.say(ada, r#"{"command":"nonsense"}"#);
+    rig.send(ada, r#"{"command":"ping"}"#);
+    rig.send(ada, r#"{"command":"ping"}"#);
+    rig.send(ada, r#"{"command":"nonsense"}"#);
     let inputs = rig.effects.last().unwrap().0;
     let recordings = rig.finish().recordings();
     // The thread may have caught up in between, before it was blocked for good.

@@ -27,17 +27,17 @@ const HOST: &str = r#"{"command":"game_host","visibility":"public","title":"t","
 
 /// Sends a message of the game process of a connection.
 fn game(rig: &mut Rig, conn: ConnId, command: &str, args: &str) {
-    rig.say(conn, &format!(r#"{{"command":"{command}","target":"game","args":{args}}}"#));
+    rig.send(conn, &format!(r#"{{"command":"{command}","target":"game","args":{args}}}"#));
 }
 
 /// Ada hosts a game with a password, and Bob joins it on the second try.
 fn host_and_join(rig: &mut Rig) -> (ConnId, ConnId) {
     let (ada, bob) = (rig.log_in(1, "Ada"), rig.log_in(2, "Bob"));
-    rig.say(ada, HOST);
+    rig.send(ada, HOST);
     game(rig, ada, "GameState", r#"["Idle"]"#);
     game(rig, ada, "GameState", r#"["Lobby"]"#);
-    rig.say(bob, r#"{"command":"game_join","uid":1,"password":"wrong-pw"}"#);
-    rig.say(bob, r#"{"command":"game_join","uid":1,"password":"game-pw"}"#);
+    rig.send(bob, r#"{"command":"game_join","uid":1,"password":"wrong-pw"}"#);
+    rig.send(bob, r#"{"command":"game_join","uid":1,"password":"game-pw"}"#);
     game(rig, bob, "GameState", r#"["Idle"]"#);
     game(rig, bob, "GameState", r#"["Lobby"]"#);
     (ada, bob)
@@ -79,10 +79,10 @@ fn a_whole_game_is_replayed() {
     let mut rig = Rig::new(LARGE);
     let conns = host_and_join(&mut rig);
     play(&mut rig, conns);
-    let told = rig.effects.iter().map(|(_, effect)| format!("{effect:?}")).collect::<Vec<_>>();
+    let seen = rig.effects.iter().map(|(_, effect)| format!("{effect:?}")).collect::<Vec<_>>();
     assert!(
-        told.iter().any(|effect| effect.contains("BadPassword"))
-            && told.iter().any(|effect| effect.contains("GameResults"))
+        seen.iter().any(|effect| effect.contains("BadPassword"))
+            && seen.iter().any(|effect| effect.contains("GameResults"))
     );
     let (inputs, state) = (rig.effects.last().unwrap().0, serde_json::to_string(&rig.world).unwrap());
     let disk = rig.finish();
@@ -97,7 +97,7 @@ fn a_whole_game_is_replayed() {
     while let Some(played) = again.step().unwrap() {
         effects.extend(played.effects.iter().map(|effect| format!("{effect:?}")));
     }
-    assert_eq!(effects, told);
+    assert_eq!(effects, seen);
 }
 
 #[test]
@@ -105,17 +105,17 @@ fn secrets_in_the_world_are_replaced_and_still_work() {
     let mut rig = Rig::new(SMALL);
     let (ada, bob) = (rig.log_in(1, "Ada"), rig.log_in(2, "Bob"));
     let watcher = rig.connect(3);
-    rig.say(ada, HOST);
+    rig.send(ada, HOST);
     game(&mut rig, ada, "GameState", r#"["Idle"]"#);
     game(&mut rig, ada, "GameState", r#"["Lobby"]"#);
     rig.holds_replies = true;
     // A password that is kept while its owner's bans are looked up, and others in messages that
     // wait after it.
-    rig.say(bob, r#"{"command":"game_join","uid":1,"password":"game-pw"}"#);
-    rig.say(bob, r#"{"command":"of_tomorrow","password":"other-pw"}"#);
+    rig.send(bob, r#"{"command":"game_join","uid":1,"password":"game-pw"}"#);
+    rig.send(bob, r#"{"command":"of_tomorrow","password":"other-pw"}"#);
     let stranger = rig.connect(4);
-    rig.say(stranger, r#"{"command":"auth","token":"a.secret.token","unique_id":""}"#);
-    rig.say(stranger, r#"{"command":"hello","login":"Cem","password":"Cem-pw","unique_id":""}"#);
+    rig.send(stranger, r#"{"command":"auth","token":"a.secret.token","unique_id":""}"#);
+    rig.send(stranger, r#"{"command":"hello","login":"Cem","password":"Cem-pw","unique_id":""}"#);
     let files = rig.disk.names().len();
     rig.ping_until(watcher, "a new file", |disk| disk.names().len() > files + 1);
     rig.holds_replies = false;
@@ -362,7 +362,7 @@ fn anything_can_be_replayed() {
                 4 => rig.advance(Duration::from_millis(random(40_000))),
                 5 if random(4) == 0 => rig.tell(Some(Event::Disconnected { conn })),
                 6 if random(60) == 0 => rig.tell(Some(Event::Shutdown)),
-                _ => rig.say(conn, sayings[random(sayings.len() as u64) as usize]),
+                _ => rig.send(conn, sayings[random(sayings.len() as u64) as usize]),
             }
         }
         let recordings = rig.finish().recordings();
@@ -385,12 +385,12 @@ fn long_messages_do_not_displace_others() {
         |length: usize| format!(r#"{{"command":"long","target":"game","args":["{}"]}}"#, "x".repeat(length));
     for _ in 0..40 {
         for conn in &conns {
-            rig.say(*conn, &long(100_000));
+            rig.send(*conn, &long(100_000));
         }
     }
-    rig.say(conns[0], &long(10_000_000));
-    rig.say(conns[0], &long(10_000));
-    rig.say(conns[0], r#"{"command":"ping"}"#);
+    rig.send(conns[0], &long(10_000_000));
+    rig.send(conns[0], &long(10_000));
+    rig.send(conns[0], r#"{"command":"ping"}"#);
     let disk = rig.finish();
     let recordings = disk.recordings();
     assert_eq!(recordings.len(), 1, "a new file was begun");

@@ -200,14 +200,14 @@ impl Rig {
         conn
     }
 
-    pub(super) fn say(&mut self, conn: ConnId, text: &str) {
+    pub(super) fn send(&mut self, conn: ConnId, text: &str) {
         let message = ClientMessage::read(text.parse().unwrap());
         self.tell(Some(Event::Received { conn, message }));
     }
 
     pub(super) fn log_in(&mut self, conn: u64, name: &str) -> ConnId {
         let conn = self.connect(conn);
-        self.say(
+        self.send(
             conn,
             &format!(r#"{{"command":"hello","login":"{name}","password":"{name}-pw","unique_id":"m"}}"#),
         );
@@ -229,7 +229,7 @@ impl Rig {
         let begin = Instant::now();
         while !reached(&self.disk) {
             assert!(begin.elapsed() < TIMEOUT, "{what}: {:?}", self.disk.names());
-            self.say(conn, r#"{"command":"ping"}"#);
+            self.send(conn, r#"{"command":"ping"}"#);
             std::thread::yield_now();
         }
     }

@@ -6,7 +6,7 @@ use faf_protocol::{ClientMessage, CommandError, GameId, PlayerId, Secret};
 use super::random::Random;
 
 /// A message as the lobby receives it, which may be invalid.
-type Saying = Result<ClientMessage, CommandError>;
+type Incoming = Result<ClientMessage, CommandError>;
 
 /// Messages of clients beyond playing, sensible or not.
 const CHATTER: [&str; 27] = [
@@ -103,36 +103,36 @@ pub(super) fn restore(game_id: GameId) -> ClientMessage {
     ClientMessage::RestoreGameSession(RestoreGameSession { game_id })
 }
 
-pub(super) fn chatter(random: &mut Random) -> Saying {
+pub(super) fn chatter(random: &mut Random) -> Incoming {
     read(random.pick(&CHATTER))
 }
 
-pub(super) fn garbage(random: &mut Random) -> Saying {
+pub(super) fn garbage(random: &mut Random) -> Incoming {
     read(random.pick(&GARBAGE))
 }
 
-pub(super) fn process_chatter(random: &mut Random) -> Saying {
+pub(super) fn process_chatter(random: &mut Random) -> Incoming {
     of_process(random.pick(&PROCESS_CHATTER))
 }
 
-pub(super) fn lobby_option(random: &mut Random) -> Saying {
+pub(super) fn lobby_option(random: &mut Random) -> Incoming {
     of_process(random.pick(&LOBBY_OPTIONS))
 }
 
-pub(super) fn relation(random: &mut Random, subject: u64) -> Saying {
+pub(super) fn relation(random: &mut Random, subject: u64) -> Incoming {
     let relation = if random.per_mille(400) { "foe" } else { "friend" };
     let command = if random.per_mille(250) { "social_remove" } else { "social_add" };
     read(Some(&format!(r#"{{"command":"{command}","{relation}":{subject}}}"#).as_str()))
 }
 
 /// Returns a command of a game process with these arguments, given as JSON without brackets.
-pub(super) fn process(command: &str, args: &str) -> Saying {
+pub(super) fn process(command: &str, args: &str) -> Incoming {
     of_process(Some(&format!(r#""{command}","args":[{args}]"#).as_str()))
 }
 
 /// Returns a message of a client before its login.
 pub(super) fn chatter_before_login(random: &mut Random) -> Option<ClientMessage> {
-    let sayings = [
+    let messages = [
         r#"{"command":"ping"}"#,
         r#"{"command":"Bottleneck","target":"game","args":[]}"#,
         r#"{"command":"create_account"}"#,
@@ -140,14 +140,14 @@ pub(super) fn chatter_before_login(random: &mut Random) -> Option<ClientMessage>
         r#"{"command":"auth","token":"nobody","unique_id":""}"#,
         r#"{"command":"coop_list"}"#,
     ];
-    read(random.pick(&sayings)).ok()
+    read(random.pick(&messages)).ok()
 }
 
-fn of_process(command: Option<&&str>) -> Saying {
+fn of_process(command: Option<&&str>) -> Incoming {
     read(command.map(|command| format!(r#"{{"target":"game","command":{command}}}"#)).as_deref().as_ref())
 }
 
-fn read(text: Option<&&str>) -> Saying {
+fn read(text: Option<&&str>) -> Incoming {
     let text = text.copied().unwrap_or(r#"{"command":"ping"}"#);
     ClientMessage::read(text.parse().unwrap_or_else(|error| panic!("{text}: {error}")))
 }
