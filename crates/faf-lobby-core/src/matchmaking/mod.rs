@@ -23,8 +23,9 @@
 //! next search.
 //!
 //! Everything here is arithmetic: facts, time and chance are arguments, and the same candidates in
-//! the same order give the same round. The caller keeps the searches, reads their ratings again before each
-//! round, registers the failed attempts of those who are not matched, and starts the matches.
+//! the same order give the same round. The caller keeps the searches, reads their ratings again
+//! before each round, registers the failed attempts of those who are not matched, and starts the
+//! matches.
 
 pub mod candidate;
 pub mod game_name;
