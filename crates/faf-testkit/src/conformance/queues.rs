@@ -6,8 +6,8 @@ use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntry, PoolE
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::{MapVersion, Timestamp};
-use faf_lobby_store::seed::SeedFile;
 use faf_lobby_store::Backend;
+use faf_lobby_store::seed::SeedFile;
 use faf_protocol::{GameId, Json, PlayerId};
 
 use super::{facts, plant, plant_for_games, store};
