@@ -282,7 +282,7 @@ impl Shutdown {
 pub struct Reconfigure(mpsc::Sender<Input>);
 
 impl Reconfigure {
-    /// Applies the settings of the lobby ([`Settings::lobby`]). The others are ignored.
+    /// Applies the settings of the lobby (`Settings::lobby`). The others are ignored.
     pub async fn reconfigure(&self, settings: &Settings) {
         let settings = Box::new(settings.lobby());
         // Fails only if the server has stopped already.

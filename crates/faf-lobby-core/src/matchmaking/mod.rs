@@ -18,9 +18,9 @@
 //!   PopTimer     when the next round is due                         pop_timer.rs
 //! ```
 //!
-//! Around a match: `map_pool.rs` brackets and their maps, `vetoes.rs`, `map_choice.rs` which map,
-//! `generated_map.rs` its name, `slots.rs`, `game_name.rs`, `violations.rs` who must wait before the
-//! next search.
+//! Around a match: `map_pool.rs` has the brackets and their maps; `vetoes.rs` and `map_choice.rs`
+//! choose one, which `generated_map.rs` may have to name; `slots.rs` and `game_name.rs` prepare the
+//! game; `violations.rs` decides who must wait before the next search.
 //!
 //! Everything here is arithmetic: facts, time and chance are arguments, and the same candidates in
 //! the same order give the same round. The caller keeps the searches, reads their ratings again

@@ -30,8 +30,8 @@ pub struct QueueData {
     pub team_size: u32,
     /// Options of the queue's games (`GameOptions` in `params`).
     pub game_options: BTreeMap<String, Json>,
-    /// Mean displayed rating before the newest 1000 games on the leaderboard; 1000 if there are
-    /// none.
+    /// Mean displayed rating before the newest 1000 games on the leaderboard. Without games it
+    /// is 1000.
     pub rating_peak: f64,
     /// The brackets, in the order of their rows; at least one.
     pub brackets: Vec<Bracket>,

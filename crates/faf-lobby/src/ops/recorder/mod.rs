@@ -1,4 +1,4 @@
-//! The flight recorder keeps the core's inputs in a bounded log, from which [`replay`] reproduces
+//! The flight recorder keeps the core's inputs in a bounded log, from which `replay` reproduces
 //! the same effects.
 //!
 //! ```text
