@@ -107,9 +107,8 @@ impl WriteHalf {
     }
 }
 
-/// Sends without asking the runtime whether the socket is ready: the operating system knows
-/// that, too, and the runtime's note would have to be fetched from memory for each of thousands
-/// of sockets.
+/// Sends without asking the runtime whether the socket is ready: the system call returns that, too,
+/// and reading the runtime's state costs a cache miss for each of thousands of sockets.
 fn send(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     let socket = SockRef::from(socket);
     match slices {

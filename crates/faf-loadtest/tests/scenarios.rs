@@ -219,7 +219,7 @@ fn a_plot_shows_the_run() {
 }
 
 #[test]
-fn who_cannot_log_in_says_why() {
+fn a_failed_login_is_reported_with_its_reason() {
     let complaint = |arguments: &[&str]| {
         let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let output = run(&arguments);
@@ -240,7 +240,7 @@ fn who_cannot_log_in_says_why() {
 }
 
 #[test]
-fn who_may_open_too_few_files_is_told() {
+fn a_limit_of_open_files_that_is_too_low_is_reported() {
     let line = r#"ulimit -n 64 && exec "$0" idle --clients 100 --url=tcp://127.0.0.1:0"#;
     let output = Command::new("sh").args(["-c", line, env!("CARGO_BIN_EXE_faf-loadtest")]).output().unwrap();
     let complaint = String::from_utf8(output.stderr).unwrap();

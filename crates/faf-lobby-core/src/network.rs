@@ -25,8 +25,8 @@ impl Network {
     /// address's limit that it has.
     ///
     /// For IPv6 a provider gives a household a /64 or a /56, and tunnels and companies get a /48,
-    /// which contains 65,536 networks of 64 bits. The owner of such a network gets no more than a
-    /// few addresses' worth of everything.
+    /// which contains 65,536 networks of 64 bits. The owner of such a network gets no more than
+    /// the limits of a few addresses.
     pub fn counted(address: IpAddr) -> impl Iterator<Item = (Self, usize)> {
         let scales: &[(u8, usize)] = match address.to_canonical() {
             IpAddr::V6(_) => &[(64, 1), (56, 4), (48, 16)],

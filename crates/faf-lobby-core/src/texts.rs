@@ -94,7 +94,7 @@ pub(crate) fn unreadable(command: &str, reason: &str) -> String {
     format!("Your client has sent \"{command}\" in a form that this server does not understand: {reason}")
 }
 
-/// A client sends what this server has never heard of.
+/// The command of a client is unknown.
 pub(crate) fn unknown_command(command: &str) -> String {
     format!("This server does not know the command \"{command}\", which your client has sent.")
 }

@@ -28,7 +28,7 @@ fn met(lobby: &SimulatedLobby) -> Vec<Limit> {
 }
 
 /// Returns whether a client has received a message that contains these words.
-fn is_told(lobby: &mut SimulatedLobby, conn: ConnId, words: &str) -> bool {
+fn has_received(lobby: &mut SimulatedLobby, conn: ConnId, words: &str) -> bool {
     lobby.receive(conn).iter().any(|text| text.contains(words))
 }
 
@@ -41,7 +41,7 @@ fn logins_of_one_account_are_limited() {
         lobby.send_hello(conn, "player01");
         conns.push(conn);
     }
-    let logged_in = conns.iter().position(|conn| is_told(&mut lobby, *conn, "too many logins"));
+    let logged_in = conns.iter().position(|conn| has_received(&mut lobby, *conn, "too many logins"));
     assert_eq!(logged_in, Some(20), "the twenty-first is refused");
     assert_eq!(met(&lobby), [Limit::Logins; 40]);
     // The player who logged in last stays online, and the other clients may try again on the
@@ -82,7 +82,7 @@ fn hosted_games_are_limited() {
     lobby.advance(SECOND * 60);
     let conn = lobby.log_in("player01");
     lobby.send(conn, r#"{"command":"game_host","visibility":"public"}"#);
-    assert!(is_told(&mut lobby, conn, r#""uid":21"#));
+    assert!(has_received(&mut lobby, conn, r#""uid":21"#));
 }
 
 fn join(lobby: &mut SimulatedLobby, conn: ConnId, password: &str) {
@@ -131,7 +131,7 @@ fn passwords_of_lobbies_cannot_be_guessed() {
     assert!(wrong <= 60 + 78, "{wrong}");
     lobby.advance(SECOND * 30);
     join(&mut lobby, conn, "secret");
-    assert!(is_told(&mut lobby, conn, "game_launch"));
+    assert!(has_received(&mut lobby, conn, "game_launch"));
     assert!(met(&lobby).iter().all(|limit| *limit == Limit::Passwords));
 }
 
@@ -149,7 +149,7 @@ fn a_player_with_the_right_password_joins_while_others_guess() {
     }
     let bob = lobby.log_in("player02");
     join(&mut lobby, bob, "secret");
-    assert!(is_told(&mut lobby, bob, "game_launch"));
+    assert!(has_received(&mut lobby, bob, "game_launch"));
 }
 
 /// Plays a rated game of these two players, which takes no time.
@@ -206,7 +206,7 @@ fn rated_games_of_the_same_opponents_are_limited() {
     assert!(why.iter().any(|line| line == hit), "{why:#?}");
     assert_eq!(why.last().unwrap(), "not rated: OTHER_UNRANK");
     for conn in [ada, bob] {
-        assert!(is_told(&mut lobby, conn, "Game 16 is not rated: you have had 15 rated games"));
+        assert!(has_received(&mut lobby, conn, "Game 16 is not rated: you have had 15 rated games"));
     }
     assert_eq!(met(&lobby), [Limit::RatedGames]);
     // Their games against others are rated, and those against each other again a few minutes later.
@@ -241,18 +241,18 @@ fn lists_of_friends_and_foes_are_bounded() {
         lobby.send(conn, &format!(r#"{{"command":"social_add","{member}":{id}}}"#));
     };
     send(&mut lobby, ada, "friend", 3);
-    assert!(is_told(&mut lobby, ada, "Your list of friends is full"));
+    assert!(has_received(&mut lobby, ada, "Your list of friends is full"));
     assert!(lobby.is_open(ada) && !lobby.store.account("player01").friends.contains(&PlayerId(3)));
     // The other list has room, and a player who is a friend already stays one.
     send(&mut lobby, ada, "foe", 3);
     send(&mut lobby, ada, "friend", 1000);
-    assert!(!is_told(&mut lobby, ada, "full"));
+    assert!(!has_received(&mut lobby, ada, "full"));
     assert!(lobby.store.account("player01").foes.contains(&PlayerId(3)));
     lobby.send(ada, r#"{"command":"social_remove","friend":1000}"#);
     send(&mut lobby, ada, "friend", 4);
     assert!(lobby.store.account("player01").friends.contains(&PlayerId(4)));
     // A list that is too long already does not prevent a login, and can only get shorter.
     send(&mut lobby, bob, "foe", 3);
-    assert!(is_told(&mut lobby, bob, "Your list of foes is full") && lobby.is_open(bob));
+    assert!(has_received(&mut lobby, bob, "Your list of foes is full") && lobby.is_open(bob));
     assert_eq!(lobby.store.account("player02").foes.len(), 5000);
 }

@@ -117,7 +117,7 @@ fn an_invitation_to_oneself_is_ignored_and_the_own_party_is_not_joined_again() {
 }
 
 #[test]
-fn who_leaves_a_party_of_one_for_another_is_not_sent_that_it_ended() {
+fn a_player_who_leaves_a_party_of_one_for_another_is_not_sent_its_end() {
     let (mut lobby, [ada, bob]) = lobby(["Ada", "Bob"]);
     lobby.send(bob, r#"{"command":"set_party_factions","factions":["aeon"]}"#);
     tick(&mut lobby);

@@ -139,8 +139,8 @@ fn a_token_logs_in_too() {
     let failures = lobby.counts.iter().filter(|count| **count == Count::LoginFailed(LoginMethod::Token));
     assert_eq!(failures.count(), 3);
     // The operator sees what is wrong with the token.
-    let is_told = |line: &LogLine| matches!(line, LogLine::LoginFailed { detail, .. } if detail == "it is not a number");
-    assert!(lobby.log.iter().any(is_told), "{:?}", lobby.log);
+    let is_logged = |line: &LogLine| matches!(line, LogLine::LoginFailed { detail, .. } if detail == "it is not a number");
+    assert!(lobby.log.iter().any(is_logged), "{:?}", lobby.log);
 }
 
 #[test]

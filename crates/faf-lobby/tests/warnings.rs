@@ -60,7 +60,7 @@ fn upgrade(address: &str, header: &str) {
 }
 
 #[test]
-fn what_a_proxy_says_and_cannot_be_understood_is_told_once() {
+fn proxy_headers_that_cannot_be_read_are_logged_once() {
     let operator = Operator::new();
     let server = operator.serve("--simple-json off --trusted-proxies 127.0.0.1 --forwarded-header X-Real-IP");
     for header in ["1.1.1.1:5678", "[2001:db8::1]:443", "unknown"] {
@@ -76,7 +76,7 @@ fn what_a_proxy_says_and_cannot_be_understood_is_told_once() {
 }
 
 #[test]
-fn proxy_headers_that_are_refused_are_told_once() {
+fn proxy_headers_that_are_refused_are_logged_once() {
     for (trusted, text, told_of) in [
         ("127.0.0.1", "PROXY TCP4 here there 1 2\r\n", "a trusted proxy's header is refused"),
         ("10.0.0.1", "PROXY TCP4 1.1.1.1 10.0.0.1 1 2\r\n", "does not come from one of trusted_proxies"),
@@ -100,7 +100,7 @@ fn proxy_headers_that_are_refused_are_told_once() {
 }
 
 #[test]
-fn keys_that_are_too_short_are_told() {
+fn keys_that_are_too_short_are_logged() {
     let operator = Operator::new();
     // 1,024 bits.
     let modulus = format!("{}w", "_".repeat(170));

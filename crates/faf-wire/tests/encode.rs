@@ -53,7 +53,7 @@ async fn recorded_messages_become_the_recorded_bytes() {
         for vector in wire::vectors(protocol, "encode_message") {
             let json = text(&vector.input["json"]);
             let output = &vector.expect["ok"]["bytes"];
-            // Long outputs are recorded as a hash, which cannot be told apart in a stream.
+            // Long outputs are recorded as a hash, which does not show where they end.
             let is_whole = output.is_string() || output["repeat"].is_array() || output["concat"].is_array();
             if is_whole && !json.contains('\n') && !is_deliberately_different(&vector) {
                 input += &format!("{json}\n");

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_blank() {
+    fn unknown_figures_are_blank() {
         let mut report = Report::new("idle");
         report.row("clients", "clients", 10_000.0, "");
         report.row("cpu", "processor", None, "µs");

@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_is_told_by_its_median() {
+    fn a_series_is_reported_by_its_median() {
         let mut results = Results::default();
         for value in [3.0, 1.0, 2.0] {
             results.add(2, "second", "µs", Some(value));

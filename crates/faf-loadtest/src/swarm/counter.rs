@@ -33,7 +33,7 @@ impl Counter {
     /// Returns the number of messages that end in these bytes.
     pub(crate) fn count(&mut self, mut bytes: &[u8]) -> u64 {
         if self.format == WireFormat::SimpleJson {
-            // There are none inside a message.
+            // A message contains no line break, so each one ends a message.
             return memchr::memchr_iter(b'\n', bytes).count() as u64;
         }
         let mut messages = 0;

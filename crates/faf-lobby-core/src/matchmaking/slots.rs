@@ -22,8 +22,8 @@ pub struct Slot {
 /// their searches.
 ///
 /// Players of equal rank in their teams, by rating from below, are a pair. `order` has the indices
-/// of the pairs in the order in which they get their slots, so that a start position says nothing
-/// about the rating. Pairs that it does not name come last. Slots are returned in ascending order.
+/// of the pairs in the order in which they get their slots, so that a start position does not
+/// reveal the rating. Pairs that it does not name come last. Slots are returned in ascending order.
 #[must_use]
 pub fn assign_slots(teams: [&[(PlayerId, f64)]; 2], order: &[usize]) -> Vec<Slot> {
     let ranked = teams.map(|team| {

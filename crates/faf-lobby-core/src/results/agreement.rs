@@ -18,8 +18,9 @@ type OutcomesByArmy = BTreeMap<i64, BTreeSet<Outcome>>;
 ///   one team.
 /// - If there are silent players, at least one other player has ended the game.
 ///
-/// So a lie cannot end a game that others still play: of two teams, the one that plays on would
-/// have to stay silent, and everyone of the other would have to end the game or tell the same lie.
+/// So a false report cannot end a game that others still play: of two teams, the one that plays on
+/// would have to send nothing, and every player of the other would have to end the game or send the
+/// same false report.
 #[must_use]
 pub fn is_agreed(
     participants: &[Participant],

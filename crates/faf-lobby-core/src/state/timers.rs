@@ -29,7 +29,7 @@ pub(crate) enum Timer {
     Admission,
     /// A connection that was too fast may be read again.
     Read(ConnId),
-    /// More of the clients that have fallen silent are closed.
+    /// More of the clients that have sent nothing for too long are disconnected.
     CloseSilent,
     /// Players who are in no game are disconnected, because the server shuts down.
     CloseIdle,

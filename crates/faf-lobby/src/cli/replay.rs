@@ -42,7 +42,8 @@ pub(super) fn run(
         return Err(failure(&format!("it begins with event {first}; try an older file")));
     }
 
-    // After an event with other effects the world is another one, so the rest says nothing.
+    // After an event with other effects the world is in another state, so later differences prove
+    // nothing.
     let mut summary = Summary::default();
     let is_last = |played: &Played| played.verdict.is_final() || Some(played.number) == until;
     while !summary.last.as_ref().is_some_and(is_last) {

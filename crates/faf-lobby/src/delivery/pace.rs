@@ -10,7 +10,7 @@ use tokio::time::Instant;
 const MIN_RATE_BYTES_PER_SECOND: u64 = 512;
 
 /// Window over which the rate is measured, in `stall_timeout`s: two minutes by default. TCP
-/// receivers open their windows by up to 64 KiB at a time, so a shorter one would say little.
+/// receivers open their windows by up to 64 KiB at a time, so a shorter one would be inexact.
 const WINDOW_STALL_TIMEOUTS: u32 = 4;
 
 /// Number of checks within `stall_timeout`.

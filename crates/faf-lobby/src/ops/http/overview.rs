@@ -1,6 +1,6 @@
 //! The overview of the lobby for everyone who can reach the port: the status page shows it.
 //!
-//! It only counts games that are not public, and says nothing of what single players do. Texts of
+//! It only counts games that are not public, and shows nothing about single players. Texts of
 //! clients are [escaped](faf_lobby_core::escaped), since people read them.
 
 use std::collections::BTreeMap;

@@ -60,7 +60,7 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// Returns whether a replay ends here: later events say nothing.
+    /// Returns whether a replay ends here: later events prove nothing.
     pub(crate) fn is_final(self) -> bool {
         !matches!(self, Self::Same | Self::Unknown)
     }

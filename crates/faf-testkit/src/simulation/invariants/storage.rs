@@ -128,9 +128,9 @@ impl Checker {
         match &fact {
             Fact::Result(report) => {
                 let is_known = game.players.values().any(|army| *army == report.army);
-                let is_his =
+                let is_of_reporter =
                     |fact: &&Fact| matches!(fact, Fact::Result(other) if other.reporter == report.reporter);
-                if !is_known || handled.filter(is_his).count() >= REPORTS_PER_REPORTER {
+                if !is_known || handled.filter(is_of_reporter).count() >= REPORTS_PER_REPORTER {
                     return;
                 }
                 self.coverage.count("results reported");

@@ -1,4 +1,4 @@
-//! A lobby with a recorder, without sockets and clocks; and a disk that behaves as told.
+//! A lobby with a recorder, without sockets and clocks; and a disk whose failures the test chooses.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
