@@ -260,6 +260,11 @@ impl Game {
         self.host.id
     }
 
+    /// Sets the friends and foes of the host, who may have changed them after the game was saved.
+    pub fn set_lists_of_host(&mut self, friends: BTreeSet<PlayerId>, foes: BTreeSet<PlayerId>) {
+        (self.host.friends, self.host.foes) = (friends, foes);
+    }
+
     /// Players whose game is connected, in order of arrival.
     #[must_use]
     pub fn members(&self) -> &[PlayerId] {

@@ -34,6 +34,7 @@ pub struct InitialState {
     pub last_game: GameId,
     /// Featured mods, ranked mods and leaderboards.
     pub data: GameData,
-    /// Games that were live when the lobby last ended.
+    /// Games that were live when the lobby last ended, each with the lists of its host as they are
+    /// now: the lobby may have ended after it stored a relation, and before it saved the game.
     pub games: Vec<Game>,
 }

@@ -26,11 +26,17 @@ impl Memory {
     pub fn beginning(&self) -> Result<InitialState, StoreError> {
         let launched = self.games.keys().copied();
         let joined = self.joins.iter().map(|join| join.game);
+        let with_lists = |mut game: Game| {
+            if let Some(host) = self.accounts.get(&game.host()) {
+                game.set_lists_of_host(host.friends.clone(), host.foes.clone());
+            }
+            game
+        };
         let numbers = launched.chain(joined).chain([self.last_game]);
         Ok(InitialState {
             last_game: numbers.filter(|game| game.0 <= LAST_GAME).max().unwrap_or_default(),
             data: self.current_data(),
-            games: self.games.values().filter_map(|game| game.saved.clone()).collect(),
+            games: self.games.values().filter_map(|game| game.saved.clone()).map(with_lists).collect(),
         })
     }
 

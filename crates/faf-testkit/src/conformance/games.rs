@@ -1,11 +1,14 @@
 //! Games: startup data, and the life of a game from its launch to its rating.
 
+use std::collections::BTreeSet;
+
 use faf_lobby_core::matchmaking::queue::QueueId;
 use faf_lobby_core::ratings::{Leaderboards, RatingChange, START_RATING, rate_game};
 use faf_lobby_core::results::Outcome;
 use faf_lobby_core::validity::Validity;
 use faf_lobby_core::{
-    Decision, GameLaunched, GamePublications, GameWrite, JoinAttempt, LivePlayer, Note, RatedGame, Timestamp,
+    Decision, GameLaunched, GamePublications, GameWrite, JoinAttempt, LivePlayer, Note, RatedGame, Relation,
+    Timestamp,
 };
 use faf_lobby_store::Backend;
 use faf_lobby_store::facts::{Facts, JournalFact, MissionFact, PlayerFact, TeamkillFact};
@@ -413,6 +416,24 @@ pub async fn initial_state_has_the_live_games(backend: &impl Backend) {
     let attempt = JoinAttempt { game: GameId(u32::MAX), address: None };
     backend.record_join(BOB, attempt).await.unwrap();
     assert_eq!(backend.beginning().await.unwrap().last_game, GameId(72));
+}
+
+/// The lobby may end after it has stored a relation, and before it saves the host's game.
+pub async fn live_games_have_the_lists_of_their_hosts(backend: &impl Backend) {
+    let game = launched(backend).await;
+    let host = game.launched.game.host();
+    let other = if host == ADA { BOB } else { ADA };
+    for relation in [Relation::Friend, Relation::Foe] {
+        backend.set_relation(host, other, relation).await.unwrap();
+        let mut expected = game.launched.game.clone();
+        let (friends, foes) = match relation {
+            Relation::Friend => (BTreeSet::from([other]), BTreeSet::new()),
+            Relation::Foe => (BTreeSet::new(), BTreeSet::from([other])),
+        };
+        expected.set_lists_of_host(friends, foes);
+        assert_ne!(expected, game.launched.game);
+        assert_eq!(backend.beginning().await.unwrap().games, [expected]);
+    }
 }
 
 pub async fn joins_are_recorded(backend: &impl Backend) {

@@ -44,7 +44,8 @@ macro_rules! conformance_tests {
                 end_stores_results_ratings_and_decisions, changes_on_all_leaderboards_are_stored,
                 only_a_victory_counts_as_won,
                 unratable_game_keeps_its_results, game_without_results_only_ends,
-                notes_are_stored, initial_state_has_the_live_games, joins_are_recorded;
+                notes_are_stored, initial_state_has_the_live_games,
+                live_games_have_the_lists_of_their_hosts, joins_are_recorded;
             queues: queues_have_options_brackets_and_pools, queues_that_cannot_be_used_hide_no_others,
                 rating_peak_follows_the_games, recent_maps_are_the_newest_of_each_player,
                 match_is_stored_with_its_queue, golden_seed_has_its_queues,

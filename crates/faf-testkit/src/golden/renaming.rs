@@ -63,7 +63,7 @@ const GAMES: std::ops::Range<u64> = 4990..5100;
 const LATER_GAMES: u64 = 2311;
 
 /// Members that hold one player or several.
-const PLAYERS: [&str; 15] = [
+const PLAYERS: [&str; 20] = [
     "player_id",
     "player_ids",
     "playerId",
@@ -79,6 +79,11 @@ const PLAYERS: [&str; 15] = [
     "players",
     "founder",
     "leader",
+    "recipient_id",
+    "sender_id",
+    "kicked_player_id",
+    "sender",
+    "owner",
 ];
 
 /// Offset added to ids of maps.
@@ -224,6 +229,7 @@ impl Renaming {
         let member = |(key, value): (&String, &Value)| {
             let name = match key.as_str() {
                 "id" if is_player => "player_id",
+                "player" if name_of_all == "members" => "player_id",
                 // The rows of a table take the name of the table.
                 "added_or_changed" | "removed_or_old" => name_of_all,
                 key => key,

@@ -8,7 +8,7 @@ use faf_lobby_store::{Startup, StoreError};
 use faf_protocol::GameId;
 use rusqlite::Transaction;
 
-use super::{Sqlite, queues, skip_invalid};
+use super::{Sqlite, profile, queues, skip_invalid};
 
 impl Startup for Sqlite {
     async fn game_data(&self) -> Result<GameData, StoreError> {
@@ -54,7 +54,13 @@ fn live_games(t: &Transaction<'_>) -> rusqlite::Result<Vec<Game>> {
     let mut select = t.prepare("SELECT game_id, state FROM live_game ORDER BY game_id")?;
     let rows = select.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
     let rows: Vec<(u32, String)> = skip_invalid(rows)?;
-    Ok(rows.into_iter().filter_map(|(id, state)| read_live(id, &state)).collect())
+    let games = rows.into_iter().filter_map(|(id, state)| read_live(id, &state));
+    let with_lists = |mut game: Game| {
+        let (friends, foes) = profile::friends_and_foes(t, game.host())?;
+        game.set_lists_of_host(friends, foes);
+        Ok(game)
+    };
+    games.map(with_lists).collect()
 }
 
 fn read_live(id: u32, state: &str) -> Option<Game> {

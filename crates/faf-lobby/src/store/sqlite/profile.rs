@@ -12,19 +12,14 @@ use super::{Sqlite, accounts, avatars, skip_invalid};
 impl Profiles for Sqlite {
     async fn profile(&self, player: PlayerId) -> Result<Profile, StoreError> {
         self.read(move |t| {
-            // Any stored status other than friend counts as foe.
-            let (friends, foes): (Vec<_>, Vec<_>) = relations(t, player)?
-                .into_iter()
-                .partition(|(_, status)| status.as_deref() == Some("FRIEND"));
-            let ids =
-                |relations: Vec<(PlayerId, _)>| relations.into_iter().map(|(subject, _)| subject).collect();
+            let (friends, foes) = friends_and_foes(t, player)?;
             Ok(Profile {
                 avatar: avatars::selected(t, player)?,
                 clan: clan(t, player)?,
                 ratings: ratings(t, player)?,
                 groups: groups(t, player)?,
-                friends: ids(friends),
-                foes: ids(foes),
+                friends,
+                foes,
                 ban: accounts::newest_ban(t, player.0, "")?,
             })
         })
@@ -59,8 +54,19 @@ fn groups(t: &Transaction<'_>, player: PlayerId) -> rusqlite::Result<Vec<String>
     select.query_map([player.0], |row| row.get(0))?.collect()
 }
 
-fn relations(t: &Transaction<'_>, player: PlayerId) -> rusqlite::Result<Vec<(PlayerId, Option<String>)>> {
+/// Reads the friends of a player, and the foes. Any stored status other than friend counts as foe.
+pub(super) fn friends_and_foes<C: Default + Extend<PlayerId>>(
+    t: &Transaction<'_>,
+    player: PlayerId,
+) -> rusqlite::Result<(C, C)> {
     let mut select =
         t.prepare_cached("SELECT subject_id, status FROM friends_and_foes WHERE user_id = ?1")?;
-    select.query_map([player.0], |row| Ok((PlayerId(row.get(0)?), row.get(1)?)))?.collect()
+    let rows = select.query_map([player.0], |row| Ok((PlayerId(row.get(0)?), row.get(1)?)))?;
+    let (mut friends, mut foes) = (C::default(), C::default());
+    for row in rows {
+        let (subject, status): (PlayerId, Option<String>) = row?;
+        let list = if status.as_deref() == Some("FRIEND") { &mut friends } else { &mut foes };
+        list.extend([subject]);
+    }
+    Ok((friends, foes))
 }
