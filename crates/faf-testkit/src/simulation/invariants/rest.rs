@@ -12,7 +12,7 @@ use faf_protocol::{GameId, PlayerId};
 use serde_json::Value;
 
 use super::laws::{Law, Violation, broken, ensure};
-use super::model::{Announced, Fact, rating_on};
+use super::model::{Announced, Fact, Lists, rating_on};
 use super::{Checker, Seen};
 use crate::simulation::{GAMES_BEFORE, GLOBAL};
 use crate::store::{FakeGame, FakeStore};
@@ -186,6 +186,12 @@ impl Checker {
             game.empty_since = None;
             game.over_since = None;
             game.storing.weak.clear();
+        }
+        // The stored lists are in force, whether the killed lobby received the reply or not.
+        for (player, lists) in &mut self.lists {
+            if let Some(account) = store.accounts.get(player) {
+                *lists = Lists { friends: account.friends.clone(), foes: account.foes.clone() };
+            }
         }
         self.before.clear();
         self.seen.clear();
