@@ -45,12 +45,12 @@ use crate::network::network;
 use crate::state::Remembered;
 
 /// Length in bytes of a game message that costs one unit. ICE candidates and options have some
-/// hundred bytes.
-const GAME_MESSAGE: usize = 1024;
+/// hundred bytes, a few have thousands.
+const GAME_MESSAGE: usize = 4096;
 
 /// Number of further bytes of a game message that cost one more unit. Reading a message takes as
-/// long as its bytes, so a game may send few long ones: the list of a hundred mods costs as much as
-/// fifty options. Fifty candidates in one message to each of fifteen peers are within the burst.
+/// long as its bytes, so a game may send few very long ones. Fifty candidates in one message to
+/// each of fifteen peers are within the burst.
 const GAME_UNIT: usize = 64;
 
 /// Number of bytes of statistics that cost one more unit; the statistics of most games are shorter.
