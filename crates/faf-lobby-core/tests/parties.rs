@@ -204,6 +204,11 @@ fn commands_that_cannot_be_read_are_refused_and_the_connection_stays() {
         );
         assert!(answers.len() == 1 && answers[0].starts_with(&expected), "{members}: {answers:?}");
     }
+    // A value of any length is not repeated in full.
+    let long = "x".repeat(100_000);
+    lobby.send(ada, &format!(r#"{{"command":"set_party_factions","factions":"{long}"}}"#));
+    let refused = lobby.receive(ada);
+    assert!(refused.len() == 1 && refused[0].len() < 1000, "{} bytes", refused[0].len());
     // Numbers that no player can have are players who are not there.
     for id in ["0", "-5", "3000000000", "1e300", r#""99999999999999999999""#, "2.0", r#""2""#] {
         lobby.send(ada, &format!(r#"{{"command":"invite_to_party","recipient_id":{id}}}"#));

@@ -120,8 +120,8 @@ pub fn queues(rows: QueueRows, mut report: impl FnMut(Unusable)) -> Vec<QueueDat
 /// before these games, newest first; `None` without games. Only [`PEAK_GAMES`] of them count.
 pub fn rating_peak(newest: impl IntoIterator<Item = Rating>) -> Option<f64> {
     let (mut sum, mut count) = (0.0, 0.0);
-    for Rating { mean, deviation } in newest.into_iter().take(PEAK_GAMES as usize) {
-        sum += mean - 3.0 * deviation;
+    for rating in newest.into_iter().take(PEAK_GAMES as usize) {
+        sum += rating.displayed();
         count += 1.0;
     }
     (count > 0.0).then(|| sum / count)

@@ -1,6 +1,7 @@
 //! `accept_party_invite`: joins the party of a player who has sent an invitation (parties.md
 //! section 3.2).
 
+use faf_protocol::ClientCommand;
 use faf_protocol::client_message::AcceptPartyInvite;
 
 use crate::io::ConnId;
@@ -11,7 +12,7 @@ use crate::texts;
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &AcceptPartyInvite) -> CommandResult {
     let (player, owner) = (lobby.player_of(conn), request.sender_id);
-    parties::check_idle(lobby, player, "join a party")?;
+    parties::check_allowed(lobby, player, ClientCommand::AcceptPartyInvite)?;
     if lobby.players.get(owner).is_none() {
         return Err(Refusal::declined(texts::INVITING_PLAYER_UNKNOWN));
     }

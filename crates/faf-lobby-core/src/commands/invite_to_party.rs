@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use faf_protocol::ClientCommand;
 use faf_protocol::client_message::InviteToParty;
 use faf_protocol::server_message::{PartyInvite, ServerMessage};
 
@@ -13,7 +14,7 @@ use crate::texts;
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &InviteToParty) -> CommandResult {
     let (sender, recipient) = (lobby.player_of(conn), request.recipient_id);
-    parties::check_idle(lobby, sender, "invite a player")?;
+    parties::check_allowed(lobby, sender, ClientCommand::InviteToParty)?;
     let Some(invited) = lobby.players.get(recipient) else {
         return Err(Refusal::declined(texts::INVITED_PLAYER_UNKNOWN));
     };

@@ -1,5 +1,6 @@
 //! `kick_player_from_party`: removes a member from the sender's party (parties.md section 3.3).
 
+use faf_protocol::ClientCommand;
 use faf_protocol::client_message::KickPlayerFromParty;
 use faf_protocol::server_message::ServerMessage;
 
@@ -11,8 +12,8 @@ use crate::texts;
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &KickPlayerFromParty) -> CommandResult {
     let (sender, kicked) = (lobby.player_of(conn), request.kicked_player_id);
-    parties::check_idle(lobby, sender, "kick a player")?;
-    let Some(conn_of_kicked) = lobby.players.get(kicked).map(|online| online.conn) else {
+    parties::check_allowed(lobby, sender, ClientCommand::KickPlayerFromParty)?;
+    let Some(conn_of_kicked) = lobby.players.conn(kicked) else {
         return Err(Refusal::declined(texts::KICKED_PLAYER_UNKNOWN));
     };
     let Some(owner) = lobby.parties.owner_of(sender) else {

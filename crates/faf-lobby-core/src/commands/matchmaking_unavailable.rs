@@ -12,12 +12,7 @@ use crate::refusal::Refusal;
 use crate::state::{CommandResult, Lobby, Progress};
 use crate::texts;
 
-/// Declines a command of matchmaking, with the notice that it is not offered yet.
-pub(crate) fn decline(_lobby: &mut Lobby, _conn: ConnId, _message: &Message) -> CommandResult {
-    Err(Refusal::declined(texts::NO_MATCHMAKING_YET))
-}
-
-/// Ignores a command that has no effect on players who are alone.
+/// `set_player_vetoes`: ignored, as there are no matches whose maps it could change.
 pub(crate) fn ignore(_lobby: &mut Lobby, _conn: ConnId, _message: &Message) -> CommandResult {
     Ok(Progress::Done)
 }
@@ -35,7 +30,7 @@ pub(crate) fn search(lobby: &mut Lobby, conn: ConnId, message: &Message) -> Comm
     if lobby.is_draining() {
         return Err(Refusal::Disabled { request: ClientCommand::GameMatchmaking.name() });
     }
-    decline(lobby, conn, message)
+    Err(Refusal::declined(texts::NO_MATCHMAKING_YET))
 }
 
 /// Handles a command that the server does not know, or not with these members.

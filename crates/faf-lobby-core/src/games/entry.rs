@@ -1,8 +1,8 @@
 //! The preconditions of getting into a game (games.md section 1), which `game_host`, `game_join`
 //! and `restore_game_session` share.
 
-use faf_protocol::ClientCommand;
 use faf_protocol::client_message::{GameHost, GameJoin};
+use faf_protocol::{ClientCommand, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::io::ConnId;
@@ -44,9 +44,15 @@ pub(crate) fn check_can_play(lobby: &Lobby, conn: ConnId, entry: Entry) -> Resul
     if lobby.session(conn).is_outdated {
         return Err(Refusal::declined(texts::OUTDATED_CLIENT_NO_GAMES));
     }
-    match lobby.players.get(lobby.player_of(conn)).map(|online| online.activity) {
+    check_idle(lobby, lobby.player_of(conn), entry.wish())
+}
+
+/// Checks that a player is not busy with anything else. The text of the refusal says what the
+/// player wishes to do.
+pub(crate) fn check_idle(lobby: &Lobby, player: PlayerId, wish: &str) -> Result<(), Refusal> {
+    match lobby.players.get(player).map(|online| online.activity) {
         None | Some(Activity::Idle) => Ok(()),
-        Some(busy) => Err(Refusal::declined(texts::busy(entry.wish(), busy.name()))),
+        Some(busy) => Err(Refusal::declined(texts::busy(wish, busy.name()))),
     }
 }
 

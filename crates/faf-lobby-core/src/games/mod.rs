@@ -13,5 +13,5 @@ pub(crate) mod persistence;
 mod repeats;
 pub(crate) mod visibility;
 
-pub(crate) use entry::{BanCheck, Entry, check_can_play};
+pub(crate) use entry::{BanCheck, Entry, check_can_play, check_idle};
 pub(crate) use joining::Leaving;

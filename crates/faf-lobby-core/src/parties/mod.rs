@@ -5,28 +5,23 @@ use std::sync::Arc;
 use faf_protocol::server_message::{PartyMember, ServerMessage, UpdateParty};
 use faf_protocol::{ClientCommand, CommandError, PlayerId};
 
+use crate::client_text::quoted;
+use crate::games::check_idle;
 use crate::io::ConnId;
 use crate::refusal::Refusal;
-use crate::state::{Activity, Lobby, Member, Party};
+use crate::state::{Lobby, Member, Party};
 use crate::texts;
 
-/// Checks that a player who changes a party is not busy with anything else.
-pub(crate) fn check_idle(lobby: &Lobby, player: PlayerId, wish: &'static str) -> Result<(), Refusal> {
-    match lobby.players.get(player).map(|online| online.activity) {
-        None | Some(Activity::Idle) => Ok(()),
-        Some(busy) => Err(Refusal::declined(texts::busy(wish, busy.name()))),
-    }
-}
-
-/// Returns what a command of parties does to a party, for texts; `None` for those that players may
-/// use whatever they do.
-pub(crate) fn wish(command: ClientCommand) -> Option<&'static str> {
-    match command {
-        ClientCommand::InviteToParty => Some("invite a player"),
-        ClientCommand::AcceptPartyInvite => Some("join a party"),
-        ClientCommand::KickPlayerFromParty => Some("kick a player"),
-        _ => None,
-    }
+/// Checks that the sender of a command may change a party now: `set_party_factions` and
+/// `leave_party` are allowed at any time, the others only to players who are not busy.
+pub(crate) fn check_allowed(lobby: &Lobby, player: PlayerId, command: ClientCommand) -> Result<(), Refusal> {
+    let wish = match command {
+        ClientCommand::InviteToParty => "invite a player",
+        ClientCommand::AcceptPartyInvite => "join a party",
+        ClientCommand::KickPlayerFromParty => "kick a player",
+        _ => return Ok(()),
+    };
+    check_idle(lobby, player, wish)
 }
 
 /// Refuses a command of parties that cannot be read. The connection stays.
@@ -36,8 +31,10 @@ pub(crate) fn refuse_unreadable(
     command: ClientCommand,
     error: &CommandError,
 ) -> Refusal {
-    let busy = wish(command).and_then(|wish| check_idle(lobby, player, wish).err());
-    busy.unwrap_or_else(|| Refusal::declined(texts::unreadable(command.name(), &error.error.to_string())))
+    // The reason may repeat a value of any length.
+    let reason = quoted(error.error.to_string());
+    let busy = check_allowed(lobby, player, command).err();
+    busy.unwrap_or_else(|| Refusal::declined(texts::unreadable(command.name(), &reason)))
 }
 
 /// Removes a player from their party, which ends if it is the player's own. Returns the player's
@@ -49,9 +46,8 @@ pub(crate) fn leave(lobby: &mut Lobby, player: PlayerId) -> Option<Member> {
     }
     let left = lobby.parties.remove(player)?;
     // The player is sent the party without them, by which their client knows that they are alone.
-    if let Some(conn) = lobby.players.get(player).map(|online| online.conn) {
-        let update = update(owner, lobby.parties.get(owner).map_or(&[], |party| &party.members));
-        lobby.send(conn, update);
+    if let Some(conn) = lobby.players.conn(player) {
+        send_state(lobby, conn, owner);
     }
     Some(left)
 }
@@ -59,8 +55,7 @@ pub(crate) fn leave(lobby: &mut Lobby, player: PlayerId) -> Option<Member> {
 /// Ends the party of an owner. All members are sent that it has none any more.
 fn disband(lobby: &mut Lobby, owner: PlayerId) -> Option<Member> {
     let party = lobby.parties.disband(owner)?;
-    let everybody = connections(lobby, &party);
-    lobby.send_several(everybody, update(owner, &[]));
+    lobby.send_several(connections(lobby, &party), state(lobby, owner));
     party.members.first().copied()
 }
 
@@ -74,26 +69,27 @@ pub(crate) fn leave_for_another(lobby: &mut Lobby, player: PlayerId) -> Option<M
     leave(lobby, player)
 }
 
-/// Sends the members of a party its state.
+/// Sends a client the state of a party.
 pub(crate) fn send_state(lobby: &mut Lobby, conn: ConnId, owner: PlayerId) {
-    let update = update(owner, lobby.parties.get(owner).map_or(&[], |party| &party.members));
-    lobby.send(conn, update);
+    lobby.send(conn, state(lobby, owner));
 }
 
 /// Reports each party that has changed to all its members.
 pub(crate) fn report(lobby: &mut Lobby) {
     for owner in lobby.parties.take_changes() {
-        let Some(party) = lobby.parties.get(owner) else { continue };
-        let (members, state) = (connections(lobby, party), update(owner, &party.members));
-        lobby.send_several(members, state);
+        if let Some(party) = lobby.parties.get(owner) {
+            lobby.send_several(connections(lobby, party), state(lobby, owner));
+        }
     }
 }
 
 fn connections(lobby: &Lobby, party: &Party) -> Vec<ConnId> {
-    party.players().filter_map(|player| lobby.players.get(player)).map(|online| online.conn).collect()
+    party.players().filter_map(|player| lobby.players.conn(player)).collect()
 }
 
-fn update(owner: PlayerId, members: &[Member]) -> ServerMessage {
+/// Returns the party of an owner as clients are sent it: without members if it has ended.
+fn state(lobby: &Lobby, owner: PlayerId) -> ServerMessage {
+    let members = lobby.parties.get(owner).map_or(&[][..], |party| &party.members);
     let members =
         members.iter().map(|member| PartyMember { player: member.player, factions: member.factions });
     ServerMessage::UpdateParty(Arc::new(UpdateParty { owner, members: members.collect() }))

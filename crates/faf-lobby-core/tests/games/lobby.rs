@@ -503,7 +503,7 @@ fn the_length_of_ice_messages_is_limited() {
         assert_eq!(received_orders(&mut lobby, ada).len(), 1, "{bytes}");
     }
     for _ in 0..3 {
-        for _ in 0..5 {
+        for _ in 0..10 {
             game(&mut lobby, bob, "IceMsg", &of(16 * 1024 + 1));
         }
         assert!(received_orders(&mut lobby, ada).is_empty());
@@ -517,5 +517,5 @@ fn the_length_of_ice_messages_is_limited() {
         );
         lobby.advance(SECOND * 60);
     }
-    assert_eq!(lobby.counts.iter().filter(|count| **count == Count::RelayTooLong).count(), 15);
+    assert_eq!(lobby.counts.iter().filter(|count| **count == Count::RelayTooLong).count(), 30);
 }

@@ -200,7 +200,7 @@ settings! {
          large_message_memory, and an eighth of that for clients that have not logged in; for each worker \
          thread, of which there is one for each processor, three times message_limit to decode a message; \
          outbox_memory; for each processor but one 19 MiB to hash a password; 64 MiB for a recording. In \
-         addition, the system buffers up to 128 KiB of unsent data for each connection."
+         addition, the system buffers up to 128 KiB of unsent data, and as much of unread data, for each connection."
     {
         /// Largest message of a client.
         message_limit: usize = 10485760, Bytes(65_536.0..=268_435_456.0);

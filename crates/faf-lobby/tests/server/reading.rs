@@ -19,7 +19,7 @@ async fn relay_flood_affects_only_its_sender() {
     guest.play("GameState", r#""Idle""#).await;
     guest.play("GameState", r#""Lobby""#).await;
     guest.receive_command("JoinGame").await;
-    let flood = format!(r#"1,"{}""#, "x".repeat(900));
+    let flood = format!(r#"1,"{}""#, "x".repeat(4000));
     let dropped = r#"server_relay_dropped_total{reason="the receiver is behind"}"#;
     soon("messages are dropped", async {
         while !server.get("/metrics").await.1.contains(dropped) {
