@@ -24,6 +24,9 @@
 //!   rules       connections/   how connections open, are paced and end
 //!               sign_in/       from credentials to a player who is online
 //!               games/         who sees a game, gets in and out; launch, end, storage
+//!               parties/       who searches together
+//!               queues/        searches, and the rounds that make matches of them
+//!               matches/       from a match to the launch of its game, or to its failure
 //!   ----------------------------------------------------------------------------------------------
 //!   state       state/         the Lobby: players, sessions, games, pending requests, timers
 //!               snapshots/     the lists that a fresh login is sent
@@ -45,9 +48,11 @@ pub mod game_options;
 mod games;
 mod io;
 pub mod maps;
+mod matches;
 pub mod matchmaking;
 mod network;
 mod parties;
+mod queues;
 pub mod ratings;
 mod refusal;
 pub mod results;
@@ -67,8 +72,9 @@ pub use io::request;
 pub use io::{
     Account, ArmyResult, Audience, AvatarNotGranted, Ban, Busy, ConnId, Contradiction, Count, Effect, Event,
     GamePublications, GameResults, HoldReason, JoinAttempt, Like, LogLine, LoginMethod, MapVersion,
-    Permission, Profile, Publication, RatingUpdate, Relation, Reply, ReplyTo, Request, RequestId,
-    RequestKind, TeamResults, Ticket, TokenFault, Unavailable, UnknownMod, UnknownPlayer, VaultMod,
+    MatchOutcome, Permission, Popped, PoppedSearch, Profile, Publication, QueueEvent, RatingUpdate, Relation,
+    Reply, ReplyTo, Request, RequestId, RequestKind, SearchId, TeamResults, Ticket, TokenFault, Unavailable,
+    UnknownMod, UnknownPlayer, VaultMod,
 };
 pub use network::{Network, network};
 pub use settings::Settings;

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::matchmaking::{MatchSettings, MatchmakingSettings};
+
 /// The settings of the lobby. Field names are those of the server's configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -43,6 +45,12 @@ pub struct Settings {
     /// Maximum number of rated games between the same two opponents within an hour; default 15.
     /// Further games are played but not rated.
     pub rated_games_per_pair: u32,
+    /// Rules by which the queues make matches.
+    #[serde(default)]
+    pub matchmaking: MatchmakingSettings,
+    /// Rules for setting up matches.
+    #[serde(default)]
+    pub matches: MatchSettings,
     /// Whether `hello` with a password is accepted; default true.
     pub allow_password_login: bool,
     /// Address of the web site, for notices.
@@ -68,6 +76,8 @@ impl Default for Settings {
             game_end_timeout: Duration::from_secs(300),
             restart_grace_period: Duration::from_secs(300),
             rated_games_per_pair: 15,
+            matchmaking: MatchmakingSettings::default(),
+            matches: MatchSettings::default(),
             allow_password_login: true,
             www_url: "https://www.faforever.com".to_owned(),
             content_url: "https://content.faforever.com".to_owned(),

@@ -43,7 +43,11 @@ pub(crate) const NO_MORE_GAMES: &str = "No more games can be hosted: this server
 pub(crate) const GAME_IS_GONE: &str = "The game you were connected to no longer exists";
 pub(crate) const GAME_IS_OVER: &str = "The game you were connected to is no longer available";
 pub(crate) const NOT_IN_GAME: &str = "You are not part of this game";
-pub(crate) const NO_MATCHMAKING_YET: &str = "This server does not offer matchmaking yet.";
+pub(crate) const GAME_IS_A_MATCH: &str = "The game cannot be joined in this way.";
+pub(crate) const ONLY_OWNER_SEARCHES: &str = "Only the party owner may enter the party into a queue.";
+pub(crate) const PARTY_TOO_LARGE: &str = "Your party is too large to join that queue!";
+pub(crate) const PARTY_IN_QUEUE: &str = "That party is already in queue";
+pub(crate) const WELCOME_TO_MATCHMAKER: &str = "Welcome to the matchmaker. It does not know yet how strong you are, so your first matches may be uneven. With every game it learns more, and finds you better opponents.";
 pub(crate) const INVITED_PLAYER_UNKNOWN: &str = "The invited player doesn't exist";
 pub(crate) const INVITING_PLAYER_UNKNOWN: &str = "The inviting player doesn't exist";
 pub(crate) const KICKED_PLAYER_UNKNOWN: &str = "The kicked player doesn't exist";
@@ -87,6 +91,16 @@ pub(crate) fn unofficial_client(www_url: &str) -> String {
 /// The text for a player who does something else already: `host a game` while `PLAYING`.
 pub(crate) fn busy(wish: &str, state: &str) -> String {
     format!("Can't {wish} while in state {state}")
+}
+
+/// A member of the party who wants to search does something else already.
+pub(crate) fn member_busy(login: &str, state: &str) -> String {
+    format!("Can't join a queue while {login} is in state {state}")
+}
+
+/// The queue does not exist, or no longer.
+pub(crate) fn unknown_queue(name: &str) -> String {
+    format!("There is no matchmaker queue \"{name}\" on this server.")
 }
 
 /// A client sends a command whose members the server cannot read.

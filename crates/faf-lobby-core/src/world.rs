@@ -12,10 +12,10 @@ use crate::connections::{closing, opening, operator, shutdown};
 use crate::dispatch;
 use crate::games::{Leaving, ending, joining, persistence, visibility};
 use crate::io::{ConnId, Effect, Event, LogLine, Publication, ReadGameData, RequestId};
-use crate::parties;
 use crate::settings::Settings;
 use crate::sign_in::admission;
 use crate::state::{Game, InitialState, Lifecycle, Lobby, Session, Timer};
+use crate::{matches, parties, queues};
 
 /// Time until the rest of a report follows, if too many players have changed for one report.
 const REPORT_STEP: Duration = Duration::from_millis(10);
@@ -53,8 +53,10 @@ impl World {
     /// Creates a lobby without players. It waits for the players of the live games in `initial`.
     #[must_use]
     pub fn new(settings: Settings, now: Moment, initial: InitialState) -> Self {
-        let InitialState { last_game, data, games } = initial;
-        let mut lobby = Lobby::new(settings, now, last_game, data);
+        let InitialState { last_game, mut data, games, seed } = initial;
+        let queues = std::mem::take(&mut data.queues);
+        let mut lobby = Lobby::new(settings, now, last_game, data, seed);
+        queues::take_in(&mut lobby, queues);
         for game in games {
             joining::resume_game(&mut lobby, game);
         }
@@ -205,6 +207,8 @@ impl World {
             && self.lobby.admission.is_idle()
             && !self.lobby.players.has_changes()
             && !self.lobby.parties.has_changes()
+            && !self.lobby.queues.has_changes()
+            && self.lobby.matches.is_empty()
             && self.lobby.games.is_settled()
     }
 
@@ -253,6 +257,8 @@ fn timer_is_due(lobby: &mut Lobby, timer: Timer) {
         Timer::GameSetup(game) => joining::game_setup_timed_out(lobby, game),
         Timer::Awaited(game) => joining::stop_awaiting(lobby, game),
         Timer::Overdue(game) => ending::game_is_overdue(lobby, game),
+        Timer::Pop(queue) => queues::pop_is_due(lobby, queue),
+        Timer::Match(game) => matches::phase_is_over(lobby, game),
         Timer::StoreAgain(game) => persistence::ask_to_store(lobby, game),
         Timer::ReadData => lobby.request_for_lobby(ReadGameData {}, ()),
         Timer::Admission => admission::admission_is_due(lobby),
@@ -276,6 +282,7 @@ fn report(lobby: &mut Lobby) {
     }
     // Clients must have been sent the players whom a party names.
     parties::report(lobby);
+    queues::report(lobby);
     visibility::report_games(lobby);
     let is_draining = matches!(lobby.lifecycle, Lifecycle::Draining { .. });
     if is_draining && !lobby.games.are_going_on() && !lobby.games.has_due_changes() {
@@ -286,8 +293,10 @@ fn report(lobby: &mut Lobby) {
 /// Sets the deadline of the next report, if there is something to report.
 fn schedule_report(lobby: &mut Lobby) {
     let is_draining = matches!(lobby.lifecycle, Lifecycle::Draining { .. });
-    let has_changes =
-        lobby.players.has_changes() || lobby.parties.has_changes() || lobby.games.has_due_changes();
+    let has_changes = lobby.players.has_changes()
+        || lobby.parties.has_changes()
+        || lobby.queues.has_changes()
+        || lobby.games.has_due_changes();
     if lobby.next_report.is_none() && !lobby.has_stopped() && (has_changes || is_draining) {
         lobby.next_report = Some(next_on_grid(lobby.now.elapsed, lobby.settings.report_interval));
     }

@@ -718,10 +718,8 @@ fn a_shutdown_notifies_everyone_and_stops_without_live_games() {
     lobby.receive(ada);
     lobby.shut_down();
     assert_eq!(lobby.receive(ada), [notice("info", MAINTENANCE)]);
-    for command in ["game_host", "game_matchmaking"] {
-        lobby.send(ada, &format!(r#"{{"command":"{command}"}}"#));
-        assert_eq!(lobby.receive(ada), [format!(r#"{{"command":"disabled","request":"{command}"}}"#)]);
-    }
+    lobby.send(ada, r#"{"command":"game_host"}"#);
+    assert_eq!(lobby.receive(ada), [r#"{"command":"disabled","request":"game_host"}"#]);
     let bob = lobby.log_in("Bob");
     lobby.advance(SECOND);
     assert_eq!(lobby.receive(ada), [player_info(&[player(2, "Bob", "")]), notice("info", SHUT_DOWN)]);

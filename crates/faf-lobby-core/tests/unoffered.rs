@@ -16,7 +16,7 @@ fn notice(style: &str, text: &str) -> String {
 }
 
 #[test]
-fn matchmaking_is_not_offered_yet() {
+fn outdated_clients_cannot_play() {
     let mut lobby = lobby();
     let ada = lobby.log_in("Ada");
     for (text, answer) in [
@@ -72,7 +72,10 @@ fn commands_that_clients_send_on_their_own_are_accepted() {
     // The same holds while the server shuts down; but a search that cannot begin is refused
     // as usual.
     lobby.send(ada, r#"{"command":"game_matchmaking","queue_name":"ladder1v1","state":"start"}"#);
-    assert_eq!(lobby.receive(ada), [notice("error", "This server does not offer matchmaking yet.")]);
+    assert_eq!(
+        lobby.receive(ada),
+        [notice("error", r#"There is no matchmaker queue \"ladder1v1\" on this server."#)]
+    );
     lobby.shut_down();
     lobby.receive(ada);
     lobby.send(ada, r#"{"command":"game_matchmaking","state":"stop"}"#);

@@ -1,6 +1,6 @@
 //! Executes the requests of the lobby that need only the database.
 
-use faf_lobby_core::request::{AttemptJoin, CheckPassword, CheckToken, StoreGame};
+use faf_lobby_core::request::{AttemptJoin, CheckPassword, CheckToken, OpenMatch, StoreGame};
 use faf_lobby_core::{AvatarNotGranted, Reply, Request, Ticket, Unavailable, UnknownMod, UnknownPlayer};
 
 use crate::{Operations, StoreError};
@@ -84,6 +84,14 @@ pub async fn perform<S: Operations>(
         }
         Request::ReadGameData(ticket, _) => {
             ticket.reply(available(store.game_data().await.map(Box::new), failed))
+        }
+        Request::OpenMatch(ticket, request) => {
+            let OpenMatch { host, game, queue, players, limit } = request;
+            let maps = match store.record_host(host, game).await {
+                Ok(()) => store.recent_maps(queue, players, limit).await,
+                Err(error) => Err(error),
+            };
+            ticket.reply(available(maps, failed))
         }
         Request::CheckPassword(ticket, request) => return Err(Beyond::CheckPassword(ticket, request)),
         Request::CheckToken(ticket, request) => return Err(Beyond::CheckToken(ticket, request)),

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use faf_connection::running_time::RunningTime;
 use faf_connection::{LargeMessages, tcp};
-use faf_lobby_core::Event;
+use faf_lobby_core::{Event, InitialState};
 use faf_protocol::WireFormat;
 use tokio::net::lookup_host;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -88,7 +88,8 @@ impl Server {
         let owner = owner.await?;
         let store = Store::open(&settings.database)?;
         store.forget_orders().await?;
-        let initial = store.beginning().await?;
+        let seed = getrandom::u64().unwrap_or_default();
+        let initial = InitialState { seed, ..store.beginning().await? };
         if !initial.games.is_empty() {
             tracing::info!(games = initial.games.len(), "waiting for the players of games that were live");
         }

@@ -15,7 +15,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{EncodeError, FieldError, JsonKind};
-use crate::faction::Factions;
+use crate::faction::{Faction, Factions};
 use crate::gpgnet::GpgNetMessage;
 use crate::ids::{GameId, PlayerId};
 use crate::json::Json;
@@ -349,12 +349,29 @@ client_commands! {
             /// The factions by name in any case, or by number.
             factions: Factions,
         };
+        /// Begins or ends a search for a match of the sender's party (matchmaking.md section 7.1).
+        ///
+        /// ```json
+        /// {"command": "game_matchmaking", "state": "start", "queue_name": "tmm2v2"}
+        /// ```
+        GameMatchmaking(GameMatchmaking) = "game_matchmaking" {
+            /// `start` or `stop`; anything else has no effect.
+            state: String,
+            /// Technical name of the queue.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            queue_name: Option<String>,
+            /// Used if `queue_name` is missing or null; `ladder1v1` if this is, too.
+            #[serde(default, rename = "mod", skip_serializing_if = "Option::is_none")]
+            featured_mod: Option<String>,
+            /// The only faction of the sender from now on, by name in any case, or by number.
+            /// Missing or null: the factions stay as they are.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            faction: Option<Faction>,
+        };
     }
     untyped {
         /// A player slows the game down: a command of games, which some send without their target.
         Bottleneck = "Bottleneck";
-        /// Begins or ends a search for a match.
-        GameMatchmaking = "game_matchmaking";
         /// Vetoes maps of the matchmaker.
         SetPlayerVetoes = "set_player_vetoes";
     }

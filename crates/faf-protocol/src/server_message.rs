@@ -3,8 +3,7 @@
 //!
 //! Every message has a member `command`, which names it. Members are written in the order given
 //! here; clients should ignore unknown members and commands. Section numbers are those of
-//! session.md, or of games.md or parties.md where it says so. Messages about matches are not typed
-//! yet.
+//! session.md, or of games.md, parties.md or matchmaking.md where it says so.
 //!
 //! The table below is the only place with the names of these messages on the wire. A row is
 //! `Name(Type) = "wire_name" { members };`, where the braces declare the type. After `if` comes the
@@ -367,6 +366,27 @@ server_messages! {
         game_type: GameType,
         /// Technical name of the leaderboard on which it is rated.
         rating_type: String,
+        /// Folder name of the map. This member and those after it are only sent for matches.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mapname: Option<String>,
+        /// Team of the player in the game: 2 or 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        team: Option<i64>,
+        /// Number of the player's faction.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        faction: Option<i64>,
+        /// Number of players in the match.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected_players: Option<usize>,
+        /// Start position of the player on the map, from 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        map_position: Option<i64>,
+        /// Options of the queue's games; missing if there are none.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        game_options: BTreeMap<String, Json>,
+        /// Id of the chosen entry of the map pool.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        map_pool_map_version_id: Option<i64>,
     };
     /// The player cannot join that game; sent before a notice that says the same (games.md section
     /// 1.6).
@@ -380,14 +400,80 @@ server_messages! {
         /// Id of the requested game.
         uid: GameId,
     };
-    /// The state of the matchmaker queues.
+    /// The state of the matchmaker queues (matchmaking.md section 7.2): of all queues as the reply
+    /// to `matchmaker_info`, otherwise of those that have changed.
     ///
     /// ```json
-    /// {"command": "matchmaker_info", "queues": []}
+    /// {
+    ///   "command": "matchmaker_info", "queues": [
+    ///     {
+    ///       "queue_name": "tmm2v2", "queue_pop_time": "2030-01-02T18:05:30.250000+00:00",
+    ///       "queue_pop_time_delta": 41.07, "num_players": 3,
+    ///       "boundary_80s": [[1040, 1440], [300, 700]],
+    ///       "boundary_75s": [[1140, 1340], [400, 600]], "team_size": 2
+    ///     }
+    ///   ]
+    /// }
     /// ```
-    MatchmakerInfo(QueueList) = "matchmaker_info" #[derive(Default)] {
-        /// Queues, each as an object.
-        queues: Vec<Message>,
+    MatchmakerInfo(Arc<MatchmakerInfo>) = "matchmaker_info" {
+        /// The queues.
+        queues: Vec<Arc<QueueInfo>>,
+    };
+    /// A search of the player's party has begun or ended (matchmaking.md section 7.2).
+    ///
+    /// ```json
+    /// {"command": "search_info", "queue_name": "tmm2v2", "state": "start"}
+    /// ```
+    SearchInfo(SearchInfo) = "search_info" {
+        /// Technical name of the queue.
+        queue_name: String,
+        /// Whether the search goes on.
+        state: SearchState,
+    };
+    /// The player has been matched in this queue; all searches of the player have ended. A
+    /// `game_launch` follows, or a `match_cancelled` (matchmaking.md section 8).
+    ///
+    /// ```json
+    /// {"command": "match_found", "queue_name": "tmm2v2"}
+    /// ```
+    MatchFound(MatchFound) = "match_found" {
+        /// Technical name of the queue.
+        queue_name: String,
+    };
+    /// The match is not played (matchmaking.md section 9).
+    ///
+    /// ```json
+    /// {"command": "match_cancelled", "game_id": 5012}
+    /// ```
+    MatchCancelled(MatchCancelled) = "match_cancelled" {
+        /// Id of the game; null if there was none yet.
+        game_id: Option<GameId>,
+    };
+    /// The party cannot search, because these members have made matches fail (matchmaking.md
+    /// section 10.3).
+    ///
+    /// ```json
+    /// {
+    ///   "command": "search_timeout",
+    ///   "timeouts": [{"player": 11, "expires_at": "2030-01-02T18:15:00.120000+00:00"}]
+    /// }
+    /// ```
+    SearchTimeout(SearchTimeout) = "search_timeout" {
+        /// The members who are timed out.
+        timeouts: Vec<TimeoutEnd>,
+    };
+    /// A match has failed because of the player (matchmaking.md section 10.2).
+    ///
+    /// ```json
+    /// {
+    ///   "command": "search_violation", "count": 2, "time": "2030-01-02T18:05:00.120000+00:00"
+    /// }
+    /// ```
+    SearchViolation(SearchViolation) = "search_violation" {
+        /// Number of times that still count, this one included.
+        count: u32,
+        /// Time of this one: ISO 8601, UTC.
+        time: String,
     };
     /// Another player invites this one to a party (parties.md section 2.2).
     ///
@@ -735,6 +821,45 @@ fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Res
     serializer.collect_seq(games.iter().map(|game| Entry::GameInfo(game)))
 }
 
+/// A queue of the matchmaker, in `matchmaker_info`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueueInfo {
+    /// Technical name of the queue.
+    pub queue_name: String,
+    /// Time of the next round: ISO 8601, UTC.
+    pub queue_pop_time: String,
+    /// Seconds until the next round, to hundredths.
+    pub queue_pop_time_delta: f64,
+    /// Number of players who search in the queue.
+    pub num_players: u32,
+    /// For each search, in the order in which they began, the ratings of good opponents: lowest and
+    /// highest mean.
+    pub boundary_80s: Vec<[i32; 2]>,
+    /// The same for a narrower range.
+    pub boundary_75s: Vec<[i32; 2]>,
+    /// Number of players in a team.
+    pub team_size: u32,
+}
+
+/// Whether a search goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchState {
+    /// It has begun.
+    Start,
+    /// It has ended without a match.
+    Stop,
+}
+
+/// A player who may not search for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeoutEnd {
+    /// The player.
+    pub player: PlayerId,
+    /// End of the time-out: ISO 8601, UTC.
+    pub expires_at: String,
+}
+
 /// The reason why a player cannot join a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -922,7 +1047,15 @@ mod tests {
             game.to_owned(),
             r#"{"command":"game_launch","args":["/numgames",37],"uid":5012,"mod":"faf","name":"t","init_mode":0,"game_type":"custom","rating_type":"global"}"#.to_owned(),
             r#"{"command":"game_join_failed","reason":"bad_password","uid":4711}"#.to_owned(),
+            r#"{"command":"game_launch","args":["/numgames",37],"uid":5012,"mod":"ladder1v1","name":"Ada Vs Bob","init_mode":1,"game_type":"matchmaker","rating_type":"ladder_1v1","mapname":"scmp_009","team":2,"faction":3,"expected_players":2,"map_position":1,"game_options":{"Share":"ShareUntilDeath","UnitCap":500},"map_pool_map_version_id":17}"#.to_owned(),
             r#"{"command":"matchmaker_info","queues":[]}"#.to_owned(),
+            r#"{"command":"matchmaker_info","queues":[{"queue_name":"tmm2v2","queue_pop_time":"2030-01-02T18:05:30.250000+00:00","queue_pop_time_delta":41.07,"num_players":3,"boundary_80s":[[1040,1440],[300,700]],"boundary_75s":[[1140,1340],[400,600]],"team_size":2}]}"#.to_owned(),
+            r#"{"command":"search_info","queue_name":"tmm2v2","state":"start"}"#.to_owned(),
+            r#"{"command":"match_found","queue_name":"tmm2v2"}"#.to_owned(),
+            r#"{"command":"match_cancelled","game_id":5012}"#.to_owned(),
+            r#"{"command":"match_cancelled","game_id":null}"#.to_owned(),
+            r#"{"command":"search_timeout","timeouts":[{"player":11,"expires_at":"t"}]}"#.to_owned(),
+            r#"{"command":"search_violation","count":2,"time":"t"}"#.to_owned(),
             r#"{"command":"party_invite","sender":11}"#.to_owned(),
             r#"{"command":"update_party","owner":11,"members":[{"player":11,"factions":["uef","nomad"]}]}"#.to_owned(),
             r#"{"command":"kicked_from_party"}"#.to_owned(),

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use faf_lobby_core::{
-    Audience, Busy, ConnId, Count, Effect, Event, HoldReason, LogLine, Moment, Publication, Reply, Request,
-    RequestId, Settings, Timestamp, World,
+    Audience, Busy, ConnId, Count, Effect, Event, HoldReason, LogLine, Moment, Publication, QueueEvent,
+    Reply, Request, RequestId, Settings, Timestamp, World,
 };
 pub use faf_lobby_store::Message as Published;
 use faf_protocol::{ClientMessage, Country, Encode, Message, PlayerId, ServerMessage, SessionNumber};
@@ -38,6 +38,8 @@ pub struct SimulatedLobby {
     pub log: Vec<LogLine>,
     /// All metric events so far.
     pub counts: Vec<Count>,
+    /// All events of queues and matches so far.
+    pub queue_events: Vec<QueueEvent>,
     /// All results, ratings and achievements published so far.
     pub published: Vec<Published>,
     /// All published changes of players and games so far.
@@ -81,6 +83,7 @@ impl SimulatedLobby {
             expects_unknown_requests: false,
             log: Vec::new(),
             counts: Vec::new(),
+            queue_events: Vec::new(),
             published: Vec::new(),
             reports: Vec::new(),
             reported: Vec::new(),
@@ -364,6 +367,7 @@ impl SimulatedLobby {
                     assert!(!publication.is_persistent(), "{publication:?} does not go through the outbox");
                     self.reports.push(publication);
                 }
+                Effect::Queue(event) => self.queue_events.push(event),
                 Effect::Count(count) => self.counts.push(count),
                 Effect::Log(line) => {
                     assert!(

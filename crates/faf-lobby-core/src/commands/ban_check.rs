@@ -3,7 +3,7 @@
 
 use faf_protocol::{ClientCommand, CommandError, Secret};
 
-use crate::commands::{game_host, game_join};
+use crate::commands::{game_host, game_join, game_matchmaking};
 use crate::games::{BanCheck, Entry, check_can_play};
 use crate::io::{ConnId, FindBan, ReplyTo};
 use crate::refusal::Refusal;
@@ -16,13 +16,16 @@ impl Resume for FindBan {
     fn resume(memo: BanCheck, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         let ban = reply?;
         let entry = match memo {
-            BanCheck::Host(_) => Entry::Host,
-            BanCheck::Join(_) => Entry::Join,
-            BanCheck::Refuse { entry, .. } => entry,
+            BanCheck::Host(_) => Some(Entry::Host),
+            BanCheck::Join(_) => Some(Entry::Join),
+            BanCheck::Refuse { entry, .. } => Some(entry),
+            // It has checks of its own.
+            BanCheck::Search(_) => None,
         };
-        check_can_play(lobby, conn, entry)?;
+        entry.map_or(Ok(()), |entry| check_can_play(lobby, conn, entry))?;
         check_not_banned(lobby, ban)?;
         match memo {
+            BanCheck::Search(request) => game_matchmaking::start(lobby, conn, &request),
             BanCheck::Host(request) => game_host::open(lobby, conn, *request),
             BanCheck::Join(request) => game_join::join(lobby, conn, request),
             BanCheck::Refuse { command, reason, .. } => Err(Refusal::invalid(Some(command), reason)),
@@ -33,7 +36,7 @@ impl Resume for FindBan {
         match memo {
             BanCheck::Host(request) => request.password.as_mut(),
             BanCheck::Join(request) => request.password.as_mut(),
-            BanCheck::Refuse { .. } => None,
+            BanCheck::Search(_) | BanCheck::Refuse { .. } => None,
         }
     }
 }

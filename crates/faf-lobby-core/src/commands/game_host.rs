@@ -142,6 +142,7 @@ fn insert(
         mods: BTreeMap::new(),
         unlisted_mod: None,
         slots: BTreeMap::new(),
+        arranged: None,
         ais: BTreeMap::new(),
         members: Vec::new(),
         noted: BTreeSet::new(),

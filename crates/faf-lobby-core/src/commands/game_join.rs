@@ -53,6 +53,9 @@ pub(crate) fn join(lobby: &mut Lobby, conn: ConnId, GameJoin { uid, password }: 
     let failed = |reason| Refusal::CannotJoin { game: uid, reason };
     let game = shown(lobby, lobby.player_of(conn), uid);
     let game = game.ok_or_else(|| failed(GameJoinFailure::HostLeftGame))?;
+    if game.arranged.is_some() && game.state == GameState::Lobby {
+        return Err(Refusal::declined(texts::GAME_IS_A_MATCH));
+    }
     if game.state != GameState::Lobby || !game.is_listed() || game.is_full() {
         return Err(failed(GameJoinFailure::GameNotReady));
     }

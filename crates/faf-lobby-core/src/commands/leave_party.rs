@@ -2,15 +2,17 @@
 //! 3.4).
 
 use crate::io::ConnId;
-use crate::parties;
 use crate::refusal::Refusal;
 use crate::state::{CommandResult, Lobby, Progress};
 use crate::texts;
+use crate::{parties, queues};
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> CommandResult {
     let player = lobby.player_of(conn);
-    match parties::leave(lobby, player) {
-        Some(_) => Ok(Progress::Done),
-        None => Err(Refusal::declined(texts::NOT_IN_A_PARTY)),
+    if lobby.parties.owner_of(player).is_none() {
+        return Err(Refusal::declined(texts::NOT_IN_A_PARTY));
     }
+    queues::cancel_searches_of(lobby, player);
+    parties::leave(lobby, player);
+    Ok(Progress::Done)
 }

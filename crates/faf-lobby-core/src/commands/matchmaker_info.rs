@@ -1,11 +1,12 @@
-//! `matchmaker_info`: the queues of the matchmaker; empty as long as there is no matchmaker.
+//! `matchmaker_info`: the state of all queues (matchmaking.md section 7.1).
 
-use faf_protocol::server_message::{QueueList, ServerMessage};
+use faf_protocol::server_message::ServerMessage;
 
 use crate::io::ConnId;
+use crate::queues;
 use crate::state::{CommandResult, Lobby, Progress};
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> CommandResult {
-    lobby.send(conn, ServerMessage::MatchmakerInfo(QueueList::default()));
+    lobby.send(conn, ServerMessage::MatchmakerInfo(queues::all(lobby)));
     Ok(Progress::Done)
 }

@@ -4,7 +4,7 @@
 //! Clients send some of them by themselves, after every login or when something has happened to the
 //! player; these are never refused with an error.
 
-use faf_protocol::{ClientCommand, JsonRef, Message};
+use faf_protocol::Message;
 
 use crate::client_text::quoted;
 use crate::io::ConnId;
@@ -15,22 +15,6 @@ use crate::texts;
 /// `set_player_vetoes`: ignored, as there are no matches whose maps it could change.
 pub(crate) fn ignore(_lobby: &mut Lobby, _conn: ConnId, _message: &Message) -> CommandResult {
     Ok(Progress::Done)
-}
-
-/// `game_matchmaking`: begins or ends a search.
-pub(crate) fn search(lobby: &mut Lobby, conn: ConnId, message: &Message) -> CommandResult {
-    // Clients also end searches that do not exist: when a game starts, or when others change.
-    if message.get("state").and_then(JsonRef::as_str).is_some_and(|state| state == "stop") {
-        return Ok(Progress::Done);
-    }
-    // Outdated clients are asked to update instead of to wait.
-    if lobby.session(conn).is_outdated {
-        return Err(Refusal::declined(texts::OUTDATED_CLIENT_NO_GAMES));
-    }
-    if lobby.is_draining() {
-        return Err(Refusal::Disabled { request: ClientCommand::GameMatchmaking.name() });
-    }
-    Err(Refusal::declined(texts::NO_MATCHMAKING_YET))
 }
 
 /// Handles a command that the server does not know, or not with these members.

@@ -16,6 +16,7 @@ mod coop_list;
 mod create_account;
 mod game_host;
 mod game_join;
+mod game_matchmaking;
 mod hello;
 mod ice_servers;
 mod initiate_test;
@@ -101,6 +102,8 @@ command_table! {
         (false, true,  List)           Avatar(action) => avatar::handle(action);
         (false, true,  Query)          CoopList => coop_list::handle();
         (true,  true,  Login)          CreateAccount => create_account::handle();
+        // Then searches can be ended, but not begun.
+        (false, true,  Party)          GameMatchmaking(request) => game_matchmaking::handle(request);
         (false, false, Host)           GameHost(request) => game_host::handle(request);
         (false, true,  Join)           GameJoin(request) => game_join::handle(request);
         (true,  true,  Login)          Hello(request) => hello::handle(request);
@@ -122,8 +125,6 @@ command_table! {
     untyped {
         // A game may still send it while its client logs in again.
         (true,  true,  Game)           Bottleneck => matchmaking_unavailable::unknown;
-        // Then searches can be ended, but not begun.
-        (false, true,  Party)          GameMatchmaking => matchmaking_unavailable::search;
         (false, true,  Party)          SetPlayerVetoes => matchmaking_unavailable::ignore;
     }
 }

@@ -7,9 +7,9 @@ use faf_protocol::server_message::{Notice, NoticeStyle};
 
 use crate::games::{Leaving, joining};
 use crate::io::{ConnId, Count, Effect, LogLine};
-use crate::parties;
 use crate::refusal::closing_messages;
 use crate::state::{Lobby, Session, Timer};
+use crate::{matches, parties, queues};
 
 /// Number of connections that end in one step; ending them takes some milliseconds.
 pub(super) const CONNECTIONS_PER_STEP: usize = 400;
@@ -25,6 +25,8 @@ pub(crate) fn end_session(lobby: &mut Lobby, conn: ConnId, how: Leaving) {
     // them.
     let is_stopped = lobby.has_stopped();
     if let Some(player) = session.player.filter(is_current).filter(|_| !is_stopped) {
+        lobby.losses.record(lobby.now.elapsed);
+        matches::player_lost(lobby, player);
         joining::leave_game(lobby, player, how);
     }
     let Some(session) = lobby.sessions.remove(&conn) else { return };
@@ -38,6 +40,7 @@ pub(crate) fn end_session(lobby: &mut Lobby, conn: ConnId, how: Leaving) {
         // A lobby that has stopped leaves the player in the game, whose `game_info` shows the names
         // of online players only.
         gone.game.iter().for_each(|connection| lobby.games.touch(connection.game));
+        queues::cancel_searches_of(lobby, gone.info.id);
         parties::leave(lobby, gone.info.id);
         lobby.log(LogLine::LoggedOut { conn, player: gone.info.id, login: gone.info.login.clone() });
     }

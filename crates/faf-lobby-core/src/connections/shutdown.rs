@@ -15,6 +15,7 @@ use crate::games::{Leaving, joining};
 use crate::io::{Effect, LogLine};
 use crate::state::{Activity, Game, GameState, Lifecycle, Lobby, OnlinePlayer, Timer};
 use crate::texts;
+use crate::{matches, queues};
 
 /// Time between two rounds in which players who are in no game are disconnected; long enough to
 /// read why.
@@ -27,6 +28,8 @@ pub(crate) fn shutdown(lobby: &mut Lobby) {
             lobby.log(LogLine::Shutdown { step: "shutting down: no new games" });
             let grace_period = lobby.settings.shutdown_grace_period;
             lobby.lifecycle = Lifecycle::Draining { until: lobby.now.elapsed + grace_period };
+            queues::cancel_everywhere(lobby);
+            matches::cancel_all(lobby);
             close_lobbies(lobby);
             let kicks_idle = lobby.settings.shutdown_kick_idle_players;
             let text = texts::shutting_down(grace_period, kicks_idle);

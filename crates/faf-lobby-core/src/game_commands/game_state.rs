@@ -6,6 +6,7 @@ use crate::game_commands::map_lookup::MapLookup;
 use crate::game_commands::sender::Sender;
 use crate::games::{Leaving, joining, persistence};
 use crate::io::{FindMap, LogLine};
+use crate::matches;
 use crate::state::{Activity, ConnectionState, GameState, Lobby, Progress};
 
 pub(crate) fn handle(lobby: &mut Lobby, sender: Sender, state: &ProcessState) -> Progress {
@@ -61,6 +62,7 @@ fn host(lobby: &mut Lobby, sender: Sender) {
     let map = game.map.folder.clone();
     lobby.log(LogLine::GameOpened { game: sender.game });
     joining::send_to_game(lobby, sender.conn, ServerToGame::HostGame { map });
+    matches::host_is_ready(lobby, sender.game);
 }
 
 fn join(lobby: &mut Lobby, sender: Sender) {

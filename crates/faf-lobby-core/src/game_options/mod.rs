@@ -41,6 +41,8 @@ pub enum GameKind {
     Custom,
     /// Players together in a mission; the featured mod is `coop`.
     Coop,
+    /// Players whom the matchmaker has brought together.
+    Matchmaker,
 }
 
 impl GameKind {
@@ -50,6 +52,7 @@ impl GameKind {
         match self {
             Self::Custom => "custom",
             Self::Coop => "coop",
+            Self::Matchmaker => "matchmaker",
         }
     }
 }
@@ -151,7 +154,7 @@ impl GameOptions {
             .map(|(key, value): (&str, Json)| (key.to_owned(), value)),
         );
         let victory = match kind {
-            GameKind::Custom => VictoryCondition::Demoralization,
+            GameKind::Custom | GameKind::Matchmaker => VictoryCondition::Demoralization,
             GameKind::Coop => {
                 others.extend(
                     [

@@ -1,7 +1,7 @@
 //! The preconditions of getting into a game (games.md section 1), which `game_host`, `game_join`
 //! and `restore_game_session` share.
 
-use faf_protocol::client_message::{GameHost, GameJoin};
+use faf_protocol::client_message::{GameHost, GameJoin, GameMatchmaking};
 use faf_protocol::{ClientCommand, PlayerId};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,7 @@ pub(crate) fn check_idle(lobby: &Lobby, player: PlayerId, wish: &str) -> Result<
 pub(crate) enum BanCheck {
     Host(Box<GameHost>),
     Join(GameJoin),
+    Search(GameMatchmaking),
     /// A message of such a command that cannot be read.
     Refuse {
         entry: Entry,

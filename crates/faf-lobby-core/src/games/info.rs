@@ -51,6 +51,7 @@ impl Game {
         match self.kind {
             GameKind::Custom => GameType::Custom,
             GameKind::Coop => GameType::Coop,
+            GameKind::Matchmaker => GameType::Matchmaker,
         }
     }
 

@@ -1,11 +1,12 @@
 //! Game connections: how players get into a game and out of it (games.md sections 7 and 10).
 
 use faf_protocol::gpgnet::ServerToGame;
-use faf_protocol::server_message::{GameLaunch, ServerMessage};
+use faf_protocol::server_message::ServerMessage;
 use faf_protocol::{GameId, PlayerId};
 
 use crate::games::{ending, persistence, visibility};
 use crate::io::ConnId;
+use crate::matches;
 use crate::state::{Activity, ConnectionState, Game, GameClock, GameConnection, GameState, Lobby, Timer};
 
 /// The way in which a player's game connection ends.
@@ -39,17 +40,10 @@ pub(crate) fn launch_game_process(lobby: &mut Lobby, conn: ConnId, game: GameId)
     let Some(game) = lobby.games.get(game) else { return };
     let id = game.id;
     let Some(online) = lobby.players.get_mut(player) else { return };
-    let rated_games = online.info.ratings.get(&game.leaderboard).map_or(0, |rating| rating.number_of_games);
-    let message = GameLaunch {
-        args: ("/numgames".to_owned(), rated_games),
-        uid: game.id,
-        featured_mod: game.featured_mod.name.clone(),
-        name: game.title.clone(),
-        init_mode: 0,
-        game_type: game.game_type(),
-        rating_type: game.leaderboard.clone(),
-    };
-    online.activity = Activity::StartingGame;
+    let message = game.launch_message(player, online.games_on(&game.leaderboard));
+    if game.arranged.is_none() {
+        online.activity = Activity::StartingGame;
+    }
     let deadline = lobby.now.elapsed + game.setup_timeout(&lobby.settings);
     online.game = Some(GameConnection { game: id, state: ConnectionState::Initializing, deadline });
     lobby.timers.set(deadline, Timer::GameConnection(conn));
@@ -88,6 +82,7 @@ pub(crate) fn leave_game(lobby: &mut Lobby, player: PlayerId, how: Leaving) {
     if was_member && !how.is_gone() {
         visibility::hide_from(lobby, player, id);
     }
+    matches::player_left(lobby, id, player, how);
 }
 
 /// Removes a player from a game, which may end it; returns whether the player was in it.

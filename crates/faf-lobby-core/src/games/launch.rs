@@ -6,6 +6,7 @@ use faf_protocol::{GameId, PlayerId};
 use crate::explanation::Decision;
 use crate::games::{Leaving, joining, persistence};
 use crate::io::{ConnId, LogLine, MapVersion};
+use crate::matches;
 use crate::state::{
     Activity, GameLaunched, GameState, GameWrite, Live, LivePlayer, Lobby, OnlinePlayer, Progress, Slot,
 };
@@ -35,7 +36,7 @@ pub(crate) fn launch(
             start_spot: slot.start_spot,
             faction: slot.faction.unwrap_or_default(),
             color: slot.color.unwrap_or_default(),
-            rating: online.rating(&game.leaderboard),
+            rating: online.rating_on(&lobby.data.leaderboards, &game.leaderboard),
         });
     }
     let unranked_mod = game.mods.keys().find(|uid| !lobby.data.ranked_mods.contains(&uid.to_lowercase()));
@@ -64,7 +65,7 @@ pub(crate) fn launch(
         featured_mod: game.featured_mod.id,
         host: game.host.id,
         map_version: game.map.version,
-        queue: None,
+        queue: game.arranged.as_ref().map(|arranged| arranged.queue),
         title: game.title.clone(),
         victory: game.options.victory(),
         validity: checks.validity,
@@ -79,6 +80,7 @@ pub(crate) fn launch(
             online.activity = Activity::Playing;
         }
     }
+    matches::launched(lobby, id);
     lobby.games.mark(id);
     let progress = persistence::store(lobby, id, GameWrite::Launch(Box::new(launched)), Some(conn));
     remove_late_guests(lobby, id);

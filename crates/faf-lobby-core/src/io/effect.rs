@@ -4,7 +4,7 @@ use faf_protocol::{PlayerId, ServerMessage, SessionNumber};
 
 use serde::{Deserialize, Serialize};
 
-use crate::io::{ConnId, Count, LogLine, Publication, Request};
+use crate::io::{ConnId, Count, LogLine, Publication, QueueEvent, Request};
 use crate::snapshots::SnapshotId;
 
 /// An effect. The shell performs effects in the order in which it polls them.
@@ -89,6 +89,8 @@ pub enum Effect {
     /// Publish to other services something that may be lost, because the next report contains it
     /// again. Publications that must not be lost go with the request `StoreGame`.
     Publish(Publication),
+    /// Take note of what has happened in a queue or in a match.
+    Queue(QueueEvent),
     /// Count an event in the metrics.
     Count(Count),
     /// Write a line into the log.

@@ -6,6 +6,7 @@ mod event;
 mod log;
 mod metric;
 mod publication;
+mod queue_event;
 mod records;
 pub mod request;
 
@@ -15,5 +16,6 @@ pub use event::*;
 pub use log::*;
 pub use metric::*;
 pub use publication::*;
+pub use queue_event::*;
 pub use records::*;
 pub use request::*;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use faf_protocol::server_message::{GameList, PlayerList, ServerMessage};
+use faf_protocol::server_message::{GameList, MatchmakerInfo, PlayerList, ServerMessage};
 use faf_protocol::{Encode, GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,8 @@ pub enum Publication {
     /// Games that were opened, changed or removed. Holds all games of a report,
     /// visible to all players or not.
     Games(Arc<GameList>),
+    /// Queues that have changed, as clients receive them.
+    Queues(Arc<MatchmakerInfo>),
 }
 
 impl Publication {
@@ -45,6 +47,7 @@ impl Publication {
             Self::Event(update) => serde_json::to_string(update),
             Self::Players(list) => message(&ServerMessage::PlayerInfo(Arc::clone(list))),
             Self::Games(list) => message(&ServerMessage::GameList(Arc::clone(list))),
+            Self::Queues(info) => message(&ServerMessage::MatchmakerInfo(Arc::clone(info))),
         }
     }
 
@@ -58,6 +61,7 @@ impl Publication {
             Self::Event(_) => "request.event.update",
             Self::Players(_) => "broadcast.playerInfo.update",
             Self::Games(_) => "broadcast.gameInfo.update",
+            Self::Queues(_) => "broadcast.matchmakerInfo.update",
         }
     }
 
@@ -65,7 +69,7 @@ impl Publication {
     /// Messages that the next change repeats need not.
     #[must_use]
     pub fn is_persistent(&self) -> bool {
-        !matches!(self, Self::Players(_) | Self::Games(_))
+        !matches!(self, Self::Players(_) | Self::Games(_) | Self::Queues(_))
     }
 }
 

@@ -33,6 +33,7 @@ use crate::io::{
     Account, AvatarNotGranted, Ban, Busy, Contradiction, GamePublications, JoinAttempt, Like, MapVersion,
     Permission, Profile, Relation, TokenFault, UnknownMod, UnknownPlayer, VaultMod,
 };
+use crate::matchmaking::queue::QueueId;
 use crate::ratings::RatingChange;
 use crate::state::{GameData, GameWrite};
 
@@ -177,6 +178,22 @@ macro_rules! request_table {
             lobby {
                 /// Reads the featured mods, ranked mods, leaderboards and queues.
                 read_game_data: ReadGameData {} -> Box<GameData>;
+
+                /// Records that the id of a match's game is taken, as [`OpenGame`] does. The reply has
+                /// the map versions that the players have played in the queue within the last day:
+                /// of each at most `limit`, the newest first, one player after the other.
+                open_match: OpenMatch {
+                    /// The player who hosts it.
+                    host: PlayerId,
+                    /// Id of the game.
+                    game: GameId,
+                    /// The queue.
+                    queue: QueueId,
+                    /// All players of the match.
+                    players: Vec<PlayerId>,
+                    /// Maximum number of games of each player, including those on generated maps.
+                    limit: u32,
+                } -> Vec<u32>;
 
                 /// Stores a write about a game in one transaction, so that it survives a crash of
                 /// the machine. After the end of a rated game, the reply has the ratings that have

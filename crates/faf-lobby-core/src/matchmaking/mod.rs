@@ -1,6 +1,5 @@
 //! The rules of the matchmaker as pure functions: who plays whom in a queue, on which map, in which
-//! slots, and what follows if a match fails (matchmaking.md). The lobby does not offer queues yet;
-//! these rules are what they will be built of.
+//! slots, and what follows if a match fails (matchmaking.md).
 //!
 //! ```text
 //!   a search: players in the order of the party, failed attempts
@@ -49,4 +48,4 @@ pub use pop_timer::{NextPop, PopTimer};
 pub use round::{
     Match, MatchQuality, PairQuality, QueueRules, Round, Unmatched, UnmatchedReason, play_round,
 };
-pub use settings::MatchmakingSettings;
+pub use settings::{MatchSettings, MatchmakingSettings};

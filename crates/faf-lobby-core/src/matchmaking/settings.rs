@@ -1,5 +1,9 @@
 use serde::{Deserialize, Serialize};
 
+use super::map_choice::AntiRepetition;
+use super::map_pool::RatingSelection;
+use super::violations::ViolationSettings;
+
 /// The numbers of the rules of matching. Each field is the configuration key of FAF's server in
 /// lower case, with that server's default.
 ///
@@ -102,6 +106,37 @@ impl Default for MatchmakingSettings {
             queue_pop_time_min: 15.0,
             queue_pop_desired_matches: 2.5,
             queue_pop_time_moving_avg_size: 5,
+        }
+    }
+}
+
+/// Rules for setting up matches: their maps, and what follows if they fail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MatchSettings {
+    /// `MAP_POOL_RATING_SELECTION`: the rating of a match that decides on its bracket; default the
+    /// mean of all players.
+    pub map_pool_rating_selection: RatingSelection,
+    /// `LADDER_ANTI_REPETITION_LIMIT`: number of recent games of each player that the choice of a
+    /// map considers; default 1.
+    pub ladder_anti_repetition_limit: u32,
+    /// Rules that keep players from playing the same map again and again.
+    pub anti_repetition: AntiRepetition,
+    /// Rules for players who make matches fail.
+    pub violations: ViolationSettings,
+    /// Share of all players, from 0 to 1, above which players who lose their connection within a
+    /// minute do so for a common cause, and no failed match is held against anybody; default 0.1.
+    pub common_losses_share: f64,
+}
+
+impl Default for MatchSettings {
+    fn default() -> Self {
+        Self {
+            map_pool_rating_selection: RatingSelection::default(),
+            ladder_anti_repetition_limit: 1,
+            anti_repetition: AntiRepetition::default(),
+            violations: ViolationSettings::default(),
+            common_losses_share: 0.1,
         }
     }
 }

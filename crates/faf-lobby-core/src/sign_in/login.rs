@@ -11,6 +11,7 @@ use faf_protocol::{Country, PlayerId};
 use crate::connections::{closing, pacing, shutdown};
 use crate::games::host_lists;
 use crate::io::{Account, Ban, ConnId, Count, Effect, LogLine, LoginMethod, Profile, ReplyTo, SignIn};
+use crate::matchmaking::vetoes::Vetoes;
 use crate::ratings::{GLOBAL, LADDER, START_RATING};
 use crate::refusal::Refusal;
 use crate::sign_in::admission;
@@ -155,6 +156,8 @@ fn complete(lobby: &mut Lobby, conn: ConnId, state: LoggingIn, profile: Profile)
         friends: profile.friends.into_iter().collect(),
         foes: profile.foes.into_iter().collect(),
         activity: Activity::Idle,
+        has_searched: false,
+        vetoes: Vetoes::default(),
         game: None,
     });
     host_lists::host_logged_in(lobby, player);

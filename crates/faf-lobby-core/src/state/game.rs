@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use faf_protocol::server_message::{Rating, Visibility};
-use faf_protocol::{GameId, PlayerId, Secret};
+use faf_protocol::server_message::{GameLaunch, Rating, Visibility};
+use faf_protocol::{GameId, Json, PlayerId, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::cut;
@@ -13,6 +13,8 @@ use crate::explanation::Decision;
 use crate::game_options::{GameKind, GameOptions};
 use crate::io::{MapVersion, Publication};
 use crate::maps::is_generated_map;
+use crate::matchmaking::map_pool::PoolEntryId;
+use crate::matchmaking::queue::QueueId;
 use crate::results::{self, Participant, Reports};
 use crate::settings::Settings;
 use crate::statistics::Statistics;
@@ -57,6 +59,9 @@ pub struct Game {
     /// The host's options for players. A player who has a slot is connected to the host (games.md
     /// section 4.2).
     pub(crate) slots: BTreeMap<PlayerId, Slot>,
+    /// The match that is played in the game; `None` for games that players host.
+    #[serde(default)]
+    pub(crate) arranged: Option<Box<Arranged>>,
     /// Start spots of AIs, by name.
     pub(crate) ais: BTreeMap<String, Option<i64>>,
     /// Players whose game is connected, in order of arrival.
@@ -115,6 +120,19 @@ pub(crate) struct Map {
     /// Number of the version in the vault; `None` for maps that are not in the vault.
     pub(crate) version: Option<u32>,
     pub(crate) is_ranked: bool,
+}
+
+/// What the matchmaker has arranged for a game.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Arranged {
+    pub(crate) queue: QueueId,
+    /// The place of each player. The host's process sends the same as options of the players, which
+    /// shows that it is connected to them.
+    pub(crate) slots: BTreeMap<PlayerId, Slot>,
+    /// Entry of the map pool.
+    pub(crate) entry: PoolEntryId,
+    /// Options of the queue's games, as clients are sent them.
+    pub(crate) options: BTreeMap<String, Json>,
 }
 
 /// The host's options for one player.
@@ -343,7 +361,30 @@ impl Game {
             let absent = self.slots.keys().copied().find(|known| !self.members.contains(known))?;
             self.slots.remove(&absent);
         }
-        Some(self.slots.entry(player).or_default())
+        let arranged = self.arranged.as_ref().and_then(|arranged| arranged.slots.get(&player));
+        Some(self.slots.entry(player).or_insert_with(|| arranged.cloned().unwrap_or_default()))
+    }
+
+    /// Returns the message that makes a player's client start its game process.
+    pub(crate) fn launch_message(&self, player: PlayerId, rated_games: u32) -> GameLaunch {
+        let arranged = self.arranged.as_ref();
+        let slot = arranged.and_then(|arranged| arranged.slots.get(&player));
+        GameLaunch {
+            args: ("/numgames".to_owned(), rated_games),
+            uid: self.id,
+            featured_mod: self.featured_mod.name.clone(),
+            name: self.title.clone(),
+            init_mode: arranged.is_some().into(),
+            game_type: self.game_type(),
+            rating_type: self.leaderboard.clone(),
+            mapname: arranged.map(|_| self.map.folder.clone()),
+            team: slot.and_then(|slot| slot.team),
+            faction: slot.and_then(|slot| slot.faction),
+            expected_players: arranged.map(|arranged| arranged.slots.len()),
+            map_position: slot.and_then(|slot| slot.start_spot),
+            game_options: arranged.map(|arranged| arranged.options.clone()).unwrap_or_default(),
+            map_pool_map_version_id: arranged.map(|arranged| arranged.entry.0),
+        }
     }
 
     /// Records that a player has lost the connection in the lobby and may return.
@@ -358,7 +399,7 @@ impl Game {
     pub(crate) fn setup_timeout(&self, settings: &Settings) -> Duration {
         match self.kind {
             GameKind::Custom => settings.game_setup_timeout,
-            GameKind::Coop => settings.game_setup_timeout * 2,
+            GameKind::Coop | GameKind::Matchmaker => settings.game_setup_timeout * 2,
         }
     }
 }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Activity {
     Idle,
+    SearchingLadder,
+    /// The player is in a match whose game process has not started yet.
+    StartingAutomatch,
     StartingGame,
     Hosting,
     Joining,
@@ -20,6 +23,8 @@ impl Activity {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Idle => "IDLE",
+            Self::SearchingLadder => "SEARCHING_LADDER",
+            Self::StartingAutomatch => "STARTING_AUTOMATCH",
             Self::StartingGame => "STARTING_GAME",
             Self::Hosting => "HOSTING",
             Self::Joining => "JOINING",

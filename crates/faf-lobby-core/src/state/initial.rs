@@ -37,4 +37,8 @@ pub struct InitialState {
     /// Games that were live when the lobby last ended, each with the lists of its host as they are
     /// now: the lobby may have ended after it stored a relation, and before it saved the game.
     pub games: Vec<Game>,
+    /// Seed of the lobby's chance: which maps, factions and start positions matches get. It should
+    /// be another one at each start; the same events lead to the same draws.
+    #[serde(default)]
+    pub seed: u64,
 }

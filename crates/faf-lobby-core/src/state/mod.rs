@@ -9,11 +9,14 @@ mod game_writes;
 mod games;
 mod initial;
 mod limits;
+mod losses;
+mod matches;
 mod output;
 mod pacing;
 mod parties;
 mod pending;
 mod players;
+mod queues;
 mod remembered;
 mod sessions;
 mod stored;
@@ -27,6 +30,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use crate::io::{ConnId, Effect};
+use crate::matchmaking::random::Random;
+use crate::matchmaking::violations::Violations;
 use crate::settings::Settings;
 
 pub(crate) use admission::*;
@@ -38,10 +43,13 @@ pub(crate) use game_writes::*;
 pub(crate) use games::*;
 pub use initial::*;
 pub use limits::*;
+pub(crate) use losses::*;
+pub(crate) use matches::*;
 pub use pacing::*;
 pub(crate) use parties::*;
 pub(crate) use pending::*;
 pub(crate) use players::*;
+pub(crate) use queues::*;
 pub(crate) use remembered::*;
 pub(crate) use sessions::*;
 pub use stored::*;
@@ -55,6 +63,12 @@ pub(crate) struct Lobby {
     pub(crate) players: Players,
     pub(crate) games: Games,
     pub(crate) parties: Parties,
+    pub(crate) queues: Queues,
+    pub(crate) matches: Matches,
+    pub(crate) violations: Violations,
+    pub(crate) losses: Losses,
+    /// All chance of the lobby.
+    pub(crate) random: Random,
     pub(crate) data: GameData,
     pub(crate) timers: Timers,
     pub(crate) failed_logins: FailedLogins,
@@ -97,7 +111,7 @@ pub(crate) enum Lifecycle {
 
 impl Lobby {
     /// Creates a lobby without players and games.
-    pub(crate) fn new(settings: Settings, now: Moment, last_game: GameId, data: GameData) -> Self {
+    pub(crate) fn new(settings: Settings, now: Moment, last_game: GameId, data: GameData, seed: u64) -> Self {
         let mut lobby = Self {
             next_ping: now.elapsed + settings.ping_interval,
             settings,
@@ -105,6 +119,11 @@ impl Lobby {
             players: Players::default(),
             games: Games::new(last_game),
             parties: Parties::default(),
+            queues: Queues::default(),
+            matches: Matches::default(),
+            violations: Violations::default(),
+            losses: Losses::default(),
+            random: Random::from_seed(seed),
             data,
             timers: Timers::default(),
             failed_logins: FailedLogins::default(),

@@ -64,6 +64,13 @@ impl Parties {
         self.guests.get(&player).copied().or_else(own)
     }
 
+    /// Returns the factions of a player.
+    pub(crate) fn factions_of(&self, player: PlayerId) -> Factions {
+        let party = self.owner_of(player).and_then(|owner| self.get(owner));
+        let member = party.and_then(|party| party.members.iter().find(|member| member.player == player));
+        member.map_or_else(Factions::default, |member| member.factions)
+    }
+
     pub(crate) fn get(&self, owner: PlayerId) -> Option<&Party> {
         self.parties.get(&owner)
     }

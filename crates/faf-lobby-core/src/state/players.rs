@@ -8,7 +8,8 @@ use faf_protocol::server_message::{LeaderboardRating, Player, PlayerList, Player
 use serde::{Deserialize, Serialize};
 
 use crate::io::ConnId;
-use crate::ratings::{GLOBAL, LADDER};
+use crate::matchmaking::vetoes::Vetoes;
+use crate::ratings::{GLOBAL, LADDER, Leaderboards, START_RATING};
 use crate::snapshots::{Roster, SnapshotId, size};
 use crate::state::{Activity, GameConnection};
 
@@ -26,6 +27,10 @@ pub(crate) struct OnlinePlayer {
     pub(crate) friends: BTreeSet<PlayerId>,
     pub(crate) foes: BTreeSet<PlayerId>,
     pub(crate) activity: Activity,
+    /// Whether the player has searched for a match since the login.
+    pub(crate) has_searched: bool,
+    /// The maps that the player does not want to play.
+    pub(crate) vetoes: Vetoes,
     /// The connection of the player's game process.
     pub(crate) game: Option<GameConnection>,
 }
@@ -35,6 +40,18 @@ impl OnlinePlayer {
     pub(crate) fn rating(&self, leaderboard: &str) -> Rating {
         let known = self.info.ratings.get(leaderboard).map(|known| known.rating);
         known.unwrap_or(self.info.global_rating)
+    }
+
+    /// Returns the rating on a leaderboard, derived from another one if the player has not played
+    /// there.
+    pub(crate) fn rating_on(&self, leaderboards: &Leaderboards, leaderboard: &str) -> Rating {
+        let stored = |name: &str| self.info.ratings.get(name).map(|known| known.rating);
+        leaderboards.rating(leaderboard, START_RATING, stored).rating
+    }
+
+    /// Number of rated games on a leaderboard.
+    pub(crate) fn games_on(&self, leaderboard: &str) -> u32 {
+        self.info.ratings.get(leaderboard).map_or(0, |known| known.number_of_games)
     }
 
     /// Returns the rating that players see: a rather low estimate.

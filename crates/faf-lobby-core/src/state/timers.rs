@@ -7,6 +7,7 @@ use faf_protocol::GameId;
 use serde::{Deserialize, Serialize};
 
 use crate::io::ConnId;
+use crate::matchmaking::queue::QueueId;
 
 /// A timer. The rule that it calls checks whether it still matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,6 +22,10 @@ pub(crate) enum Timer {
     Awaited(GameId),
     /// This game stops waiting for players who send nothing.
     Overdue(GameId),
+    /// The round of this queue is due.
+    Pop(QueueId),
+    /// The phase of this match is over.
+    Match(GameId),
     /// The failed write about this game is tried again.
     StoreAgain(GameId),
     /// Featured mods, ranked mods and leaderboards are read again.

@@ -115,7 +115,7 @@ fn rules(kind: GameKind) -> impl Iterator<Item = &'static Rule> {
         Rule::Option(Validity::ExpansionDisabled, "Expansion", Must::BeOn),
     ];
     let parts: [&'static [Rule]; 4] = match kind {
-        GameKind::Custom => [&FIRST, &CUSTOM_BEFORE_OPTIONS, &OPTIONS, &CUSTOM],
+        GameKind::Custom | GameKind::Matchmaker => [&FIRST, &CUSTOM_BEFORE_OPTIONS, &OPTIONS, &CUSTOM],
         GameKind::Coop => [&FIRST, &[], &OPTIONS, &COOP],
     };
     parts.into_iter().flatten()

@@ -114,7 +114,7 @@ impl Validity {
     #[must_use]
     pub fn initial(kind: GameKind) -> Self {
         match kind {
-            GameKind::Custom => Self::Valid,
+            GameKind::Custom | GameKind::Matchmaker => Self::Valid,
             GameKind::Coop => Self::CoopNotRanked,
         }
     }

@@ -11,6 +11,7 @@ mod table;
 mod units;
 mod words;
 
+use faf_lobby_core::matchmaking::{MatchSettings, MatchmakingSettings};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -226,6 +227,8 @@ impl Settings {
             game_end_timeout: seconds(self.game_end_timeout),
             restart_grace_period: seconds(self.restart_grace_period),
             rated_games_per_pair: self.rated_games_per_pair,
+            matchmaking: MatchmakingSettings::default(),
+            matches: MatchSettings::default(),
             allow_password_login: self.allow_password_login,
             www_url: self.www_url.clone(),
             content_url: self.content_url.clone(),

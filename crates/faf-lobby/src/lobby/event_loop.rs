@@ -172,6 +172,8 @@ impl Lobby {
                     self.services.policy.report(player, &unique_id, session);
                 }
                 Effect::Publish(publication) => self.services.publisher.report(&publication),
+                // Figures and explanations of queues follow.
+                Effect::Queue(_) => {}
                 Effect::Count(count) => self.services.metrics.count(count),
                 Effect::Log(line) => {
                     if let LogLine::LoginFailed { conn, .. } = line {

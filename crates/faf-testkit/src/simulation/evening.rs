@@ -466,6 +466,7 @@ impl Evening {
                 | Effect::Done { .. }
                 | Effect::ReportLogin { .. }
                 | Effect::Publish(_)
+                | Effect::Queue(_)
                 | Effect::Count(_)
                 | Effect::Log(_)
                 | Effect::Stop => {}

@@ -24,7 +24,12 @@ impl Startup for Sqlite {
                 (SELECT id FROM game_stats UNION ALL SELECT game_id FROM game_join_log)
                 WHERE id BETWEEN 0 AND 2147483647";
             let last_game = t.query_row(last, (), |row| row.get(0).map(GameId))?;
-            Ok(InitialState { last_game, data: game_data(t)?, games: live_games(t)? })
+            Ok(InitialState {
+                last_game,
+                data: game_data(t)?,
+                games: live_games(t)?,
+                ..InitialState::default()
+            })
         })
         .await
     }

@@ -138,7 +138,11 @@ impl Checker {
                 self.coverage.count("logins that had to wait");
                 Ok(())
             }
-            Effect::ReportLogin { .. } | Effect::Publish(_) | Effect::Count(_) | Effect::Log(_) => Ok(()),
+            Effect::ReportLogin { .. }
+            | Effect::Publish(_)
+            | Effect::Queue(_)
+            | Effect::Count(_)
+            | Effect::Log(_) => Ok(()),
         }
     }
 

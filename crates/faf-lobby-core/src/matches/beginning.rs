@@ -1,0 +1,207 @@
+//! The beginning of a match: its players, its map and its game (matchmaking.md sections 8.1 to
+//! 8.4).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use faf_protocol::server_message::{MatchFound, ServerMessage, Visibility};
+use faf_protocol::{Faction, GameId, PlayerId};
+
+use crate::game_options::{Accepted, GameKind, GameOptions};
+use crate::games::joining;
+use crate::io::{OpenMatch, ReplyTo, SearchId};
+use crate::matches::failure::{Failure, end_without_game, fail};
+use crate::matches::launching::enter_phase;
+use crate::matchmaking::MatchQuality;
+use crate::matchmaking::game_name::{NamedPlayer, game_name};
+use crate::matchmaking::map_choice::MapChoice;
+use crate::matchmaking::map_pool::{Bracket, PoolEntryId, PoolMap};
+use crate::matchmaking::queue::{QueueData, QueueId};
+use crate::matchmaking::slots::assign_slots;
+use crate::matchmaking::vetoes::Vetoes;
+use crate::queues;
+use crate::state::{
+    Activity, Arranged, FeaturedMod, Game, GameState, Host, Lobby, Map, Match, Matched, Phase, ResumeLobby,
+    Slot,
+};
+
+/// Begins a match of searches in a queue: all their players are in it from now on, and search no
+/// more. Returns the id of its game, if there is one for it.
+pub(crate) fn begin(
+    lobby: &mut Lobby,
+    queue: QueueId,
+    teams: [Vec<SearchId>; 2],
+    quality: MatchQuality,
+) -> Option<GameId> {
+    let name = lobby.queues.get(queue)?.data.name.clone();
+    // All leave this queue first: nobody is sent that this search has ended.
+    let teams = teams.map(|team| {
+        let searches = team.into_iter().filter_map(|search| lobby.queues.leave(queue, search));
+        let players: Vec<PlayerId> = searches.flat_map(|search| search.players).collect();
+        players.into_iter().map(|player| Matched { player, faction: draw_faction(lobby, player) }).collect()
+    });
+    let players: Vec<PlayerId> = teams.iter().flatten().map(|matched: &Matched| matched.player).collect();
+    for player in &players {
+        let Some(online) = lobby.players.get_mut(*player) else { continue };
+        online.activity = Activity::StartingAutomatch;
+        let conn = online.conn;
+        lobby.send(conn, ServerMessage::MatchFound(MatchFound { queue_name: name.clone() }));
+        queues::cancel_searches_of(lobby, *player);
+    }
+    let until = lobby.now.elapsed;
+    let (lost, peers) = (BTreeSet::new(), BTreeMap::new());
+    let found = Match { queue, teams, quality, phase: Phase::Opening, until, lost, peers };
+    let (Some(host), Some(game)) = (found.host(), lobby.games.next_id()) else {
+        end_without_game(lobby, &found);
+        return None;
+    };
+    lobby.matches.insert(game, found);
+    let limit = lobby.settings.matches.ladder_anti_repetition_limit;
+    lobby.request_for_lobby(OpenMatch { host, game, queue, players, limit }, game);
+    Some(game)
+}
+
+/// Draws one of the factions that a player has chosen.
+fn draw_faction(lobby: &mut Lobby, player: PlayerId) -> Faction {
+    let factions: Vec<Faction> = lobby.parties.factions_of(player).iter().collect();
+    let drawn = factions.get(lobby.random.index(factions.len()));
+    drawn.copied().unwrap_or(Faction::Uef)
+}
+
+impl ResumeLobby for OpenMatch {
+    type Memo = GameId;
+
+    fn resume(id: GameId, lobby: &mut Lobby, reply: ReplyTo<Self>) {
+        // The match may have been cancelled in the meantime.
+        let is_opening = |found: &&Match| found.phase == Phase::Opening;
+        let Some(found) = lobby.matches.get(id).filter(is_opening).cloned() else { return };
+        let Some(host) = found.host() else { return };
+        let Ok(history) = reply else { return fail(lobby, id, Failure::Ours) };
+        if found.lost.contains(&host) || lobby.players.get(host).is_none() {
+            return fail(lobby, id, Failure::PlayersLeft(vec![host]));
+        }
+        match arrange(lobby, id, &found, &history) {
+            Some(game) => open(lobby, game),
+            None => fail(lobby, id, Failure::Ours),
+        }
+    }
+}
+
+/// Inserts the game of a match, and makes the host's client start its process.
+fn open(lobby: &mut Lobby, game: Game) {
+    let (id, host) = (game.id, game.host.id);
+    let until = lobby.now.elapsed + game.setup_timeout(&lobby.settings);
+    lobby.games.insert(game);
+    lobby.games.mark(id);
+    enter_phase(lobby, id, Phase::WaitsForHost, until);
+    if let Some(conn) = lobby.players.conn(host) {
+        joining::launch_game_process(lobby, conn, id);
+    }
+}
+
+/// Puts together the game of a match; `None` if there is no map for it, or its queue is gone.
+fn arrange(lobby: &mut Lobby, id: GameId, found: &Match, history: &[u32]) -> Option<Game> {
+    let data = lobby.queues.get(found.queue)?.data.clone();
+    let featured_mod = lobby.data.featured_mods.get(&data.featured_mod).copied()?;
+    let ratings = |lobby: &Lobby, team: &[Matched]| -> Vec<(PlayerId, f64)> {
+        let displayed = |player| {
+            let online = lobby.players.get(player)?;
+            Some(online.rating_on(&lobby.data.leaderboards, &data.leaderboard).displayed())
+        };
+        team.iter().map(|one| (one.player, displayed(one.player).unwrap_or_default())).collect()
+    };
+    let teams = [ratings(lobby, &found.teams[0]), ratings(lobby, &found.teams[1])];
+    let displayed: Vec<f64> = teams.iter().flatten().map(|(_, rating)| *rating).collect();
+    let (entry, map) = choose_map(lobby, found, &data, &displayed, history)?;
+    let order = lobby.random.order(found.teams[0].len());
+    let factions: BTreeMap<PlayerId, Faction> =
+        found.teams.iter().flatten().map(|one| (one.player, one.faction)).collect();
+    let slots = assign_slots([&teams[0], &teams[1]], &order).into_iter().map(|place| {
+        let slot = i64::from(place.slot);
+        let faction = factions.get(&place.player).map(|faction| i64::from(faction.number()));
+        let (team, same) = (Some(i64::from(place.team)), Some(slot));
+        (place.player, Slot { team, army: same, start_spot: same, faction, color: same })
+    });
+    let slots: BTreeMap<PlayerId, Slot> = slots.collect();
+    let host = lobby.players.get(found.host()?)?;
+    Some(Game {
+        id,
+        kind: GameKind::Matchmaker,
+        state: GameState::Initializing,
+        host: Host {
+            id: host.info.id,
+            login: host.info.login.clone(),
+            friends: host.friends.clone(),
+            foes: host.foes.clone(),
+        },
+        title: title(lobby, found),
+        visibility: Visibility::Public,
+        is_password_protected: false,
+        password: None,
+        featured_mod: FeaturedMod { id: featured_mod, name: data.featured_mod.clone() },
+        leaderboard: data.leaderboard.clone(),
+        rating_min: None,
+        rating_max: None,
+        enforce_rating_range: false,
+        map,
+        options: options(&data, slots.len()),
+        mods: BTreeMap::new(),
+        unlisted_mod: None,
+        slots: BTreeMap::new(),
+        arranged: Some(Box::new(Arranged { queue: data.id, slots, entry, options: data.game_options })),
+        ais: BTreeMap::new(),
+        members: Vec::new(),
+        noted: BTreeSet::new(),
+        lost: BTreeSet::new(),
+        launching: BTreeSet::new(),
+        hosted_at: None,
+        is_told: false,
+        live: None,
+    })
+}
+
+/// Chooses the map of a match from the pool of its bracket.
+fn choose_map(
+    lobby: &mut Lobby,
+    found: &Match,
+    queue: &QueueData,
+    displayed: &[f64],
+    history: &[u32],
+) -> Option<(PoolEntryId, Map)> {
+    let settings = &lobby.settings.matches;
+    let rating = settings.map_pool_rating_selection.rating(displayed);
+    let bracket = Bracket::of_rating(&queue.brackets, rating)?;
+    let vetoes: Vec<&Vetoes> =
+        found.players().filter_map(|player| lobby.players.get(player)).map(|online| &online.vetoes).collect();
+    let choice = MapChoice::new(bracket, &vetoes, history, &settings.anti_repetition);
+    let drawn = choice.draw(lobby.random.fraction())?;
+    let entry = bracket.pool.iter().find(|entry| entry.id == drawn)?;
+    let version = match &entry.map {
+        PoolMap::Fixed { version, .. } => Some(version.id),
+        PoolMap::Generated(_) => None,
+    };
+    let folder = entry.map.folder(lobby.random.bits());
+    Some((drawn, Map { folder, version, is_ranked: entry.map.is_ranked() }))
+}
+
+/// Returns the options of a match's game: the queue's replace those with which every game begins.
+fn options(queue: &QueueData, players: usize) -> GameOptions {
+    let mut options = GameOptions::new(GameKind::Matchmaker);
+    let slots = (players as i64).into();
+    for (key, value) in std::iter::once(("Slots", slots))
+        .chain(queue.game_options.iter().map(|(key, value)| (key.as_str(), value.clone())))
+    {
+        // An option that cannot be used stays as it was. Clients are sent all of them.
+        let _: Accepted = options.set(key, value);
+    }
+    options
+}
+
+fn title(lobby: &Lobby, found: &Match) -> String {
+    let teams = found.teams.each_ref().map(|team| {
+        let online = team.iter().filter_map(|one| lobby.players.get(one.player));
+        let named =
+            online.map(|online| NamedPlayer { login: &online.info.login, clan: online.info.clan.as_deref() });
+        named.collect::<Vec<_>>()
+    });
+    game_name([&teams[0], &teams[1]])
+}

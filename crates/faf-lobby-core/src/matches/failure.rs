@@ -1,0 +1,125 @@
+//! The failure of a match: everybody is told, and those to blame have a violation more
+//! (matchmaking.md sections 9 and 10).
+
+use std::time::Duration;
+
+use faf_protocol::server_message::{MatchCancelled, SearchViolation, ServerMessage};
+use faf_protocol::{GameId, PlayerId};
+
+use crate::games::{Leaving, ending, joining};
+use crate::io::MatchOutcome;
+use crate::matches::launching::{enter_phase, note_end};
+use crate::state::{Activity, Lobby, Match, Phase};
+use crate::texts;
+
+/// Time that game processes of a cancelled match have to end. Then their players can play again,
+/// whatever the processes do.
+const PROCESSES_END_WITHIN: Duration = Duration::from_secs(60);
+
+/// The reason for which a match has failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Because it was not launched in time; these players are to blame, if it can be told who is.
+    TimedOut(Vec<PlayerId>),
+    /// Because these players have left.
+    PlayersLeft(Vec<PlayerId>),
+    /// Because of the server: the database is away, there is no map, the server shuts down.
+    Ours,
+}
+
+/// Cancels a match that has failed.
+pub(crate) fn fail(lobby: &mut Lobby, id: GameId, why: Failure) {
+    let Some(found) = lobby.matches.get(id).filter(|found| found.phase != Phase::Cancelled).cloned() else {
+        return;
+    };
+    let game = lobby.games.get(id).map(|game| game.id);
+    if game.is_some() {
+        ending::end_unlaunched(lobby, id);
+    }
+    enter_phase(lobby, id, Phase::Cancelled, lobby.now.elapsed + PROCESSES_END_WITHIN);
+    cancelled(lobby, id, &found, game);
+    let outcome = match why {
+        Failure::TimedOut(players) => {
+            blame(lobby, &players, &found);
+            MatchOutcome::TimedOut
+        }
+        Failure::PlayersLeft(players) => {
+            blame(lobby, &players, &found);
+            MatchOutcome::PlayerLeft
+        }
+        Failure::Ours => MatchOutcome::Errored,
+    };
+    note_end(lobby, found.queue, Some(id), outcome);
+}
+
+/// Cancels a match for whose game there is no id.
+pub(super) fn end_without_game(lobby: &mut Lobby, found: &Match) {
+    for player in found.players() {
+        tell_cancelled(lobby, player, None);
+    }
+    note_end(lobby, found.queue, None, MatchOutcome::Errored);
+}
+
+/// Tells the players who are still in a match that it is cancelled. Those without a game connection
+/// can play again at once (M1, M3).
+fn cancelled(lobby: &mut Lobby, id: GameId, found: &Match, game: Option<GameId>) {
+    for player in found.players() {
+        if lobby.matches.of_player(player) != Some(id) || found.lost.contains(&player) {
+            lobby.matches.release(player);
+            continue;
+        }
+        if !tell_cancelled(lobby, player, game) {
+            lobby.matches.release(player);
+        }
+    }
+}
+
+/// Tells a player that the match is cancelled. Returns whether the player has a game connection.
+fn tell_cancelled(lobby: &mut Lobby, player: PlayerId, game: Option<GameId>) -> bool {
+    let Some(online) = lobby.players.get_mut(player) else { return false };
+    let has_process = online.game.is_some();
+    if !has_process && online.activity == Activity::StartingAutomatch {
+        online.activity = Activity::Idle;
+    }
+    let conn = online.conn;
+    lobby.send(conn, ServerMessage::MatchCancelled(MatchCancelled { game_id: game }));
+    has_process
+}
+
+/// Records a violation of each player, unless there is a cause that is nobody's: the server shuts
+/// down, or many players have lost their connection.
+fn blame(lobby: &mut Lobby, players: &[PlayerId], found: &Match) {
+    let share = lobby.settings.matches.common_losses_share;
+    let online = lobby.players.len();
+    if lobby.is_draining() || lobby.losses.are_common(lobby.now.elapsed, online, share) {
+        return;
+    }
+    let settings = lobby.settings.matches.violations;
+    for player in players {
+        let Some(violation) = lobby.violations.record(*player, lobby.now.utc, &settings) else { return };
+        // Nothing can be sent to a player who is going offline.
+        let conn = lobby.players.conn(*player).filter(|_| !found.lost.contains(player));
+        let Some(conn) = conn else { continue };
+        let time = violation.time.to_string();
+        lobby.send(conn, ServerMessage::SearchViolation(SearchViolation { count: violation.count, time }));
+        lobby.send(conn, texts::information(violation.notice(&settings)));
+    }
+}
+
+/// Releases the players of a cancelled match whose game processes have not ended in time.
+pub(crate) fn release(lobby: &mut Lobby, id: GameId) {
+    let Some(found) = lobby.matches.remove(id) else { return };
+    for player in found.players() {
+        let game = lobby.players.get(player).and_then(|online| online.game.as_ref());
+        if game.is_some_and(|connection| connection.game == id) {
+            joining::leave_game(lobby, player, Leaving::Aborted);
+        }
+    }
+}
+
+/// Cancels all matches that are being set up, with nobody to blame.
+pub(crate) fn cancel_all(lobby: &mut Lobby) {
+    for id in lobby.matches.ids() {
+        fail(lobby, id, Failure::Ours);
+    }
+}

@@ -1,0 +1,12 @@
+//! Searches: how parties enter queues and leave them, and how the queues make matches
+//! (matchmaking.md sections 2 to 7).
+
+mod info;
+mod pop;
+mod refresh;
+mod searching;
+
+pub(crate) use info::{all, report};
+pub(crate) use pop::pop_is_due;
+pub(crate) use refresh::take_in;
+pub(crate) use searching::{cancel, cancel_everywhere, cancel_searches_of, check_may_search, start};

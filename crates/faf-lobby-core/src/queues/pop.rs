@@ -1,0 +1,60 @@
+//! The rounds of a queue (matchmaking.md sections 2 and 4). Rounds never overlap, as the lobby does
+//! one thing after the other; those that are due together come in the order in which they became
+//! due.
+
+use std::time::Duration;
+
+use crate::io::{Effect, Popped, PoppedSearch, QueueEvent};
+use crate::matches;
+use crate::matchmaking::queue::QueueId;
+use crate::matchmaking::{Candidate, QueueRules, play_round};
+use crate::queues::searching::candidate;
+use crate::state::{Lobby, Timer};
+
+/// Shortest time between two rounds, whatever the settings.
+const WAIT_MIN: Duration = Duration::from_secs(1);
+
+/// Handles a queue whose round is due.
+pub(crate) fn pop_is_due(lobby: &mut Lobby, id: QueueId) {
+    let now = lobby.now.elapsed;
+    // By now the queue may have been removed, or created anew.
+    let Some(queue) = lobby.queues.get_mut(id).filter(|queue| queue.next_pop <= now) else { return };
+    let (team_size, players) = (queue.data.team_size, queue.players());
+    let next = queue.timer.pop(players, queue.planned, team_size, &lobby.settings.matchmaking);
+    let wait = next.wait.max(WAIT_MIN);
+    (queue.planned, queue.next_pop) = (wait, now.saturating_add(wait));
+    lobby.timers.set(queue.next_pop, Timer::Pop(id));
+    lobby.queues.mark(id);
+    play(lobby, id, wait);
+}
+
+/// Plays a round of a queue, and starts its matches.
+fn play(lobby: &mut Lobby, id: QueueId, wait: Duration) {
+    let Some(queue) = lobby.queues.get(id) else { return };
+    let now = lobby.now.elapsed;
+    let rules = QueueRules { team_size: queue.data.team_size, rating_peak: queue.data.rating_peak };
+    let in_round = queue.searches().filter_map(|(search, found)| {
+        let candidate = candidate(lobby, queue, found)?;
+        Some(PoppedSearch { search, waited: now.saturating_sub(found.began_at), candidate })
+    });
+    let searches: Vec<PoppedSearch> = in_round.collect();
+    let candidates: Vec<Candidate> = searches.iter().map(|one| one.candidate.clone()).collect();
+    let round = play_round(&candidates, rules, &lobby.settings.matchmaking);
+    let Some(queue) = lobby.queues.get_mut(id) else { return };
+    for unmatched in &round.unmatched {
+        if let Some(search) = queue.search_mut(searches[unmatched.candidate].search) {
+            search.failed_attempts = search.failed_attempts.saturating_add(1);
+            search.reason = Some(unmatched.reason);
+        }
+    }
+    let mut games = Vec::new();
+    for found in &round.matches {
+        let teams = found
+            .teams
+            .each_ref()
+            .map(|team| team.iter().map(|candidate| searches[*candidate].search).collect());
+        games.push(matches::begin(lobby, id, teams, found.quality));
+    }
+    let popped = Popped { queue: id, wait, searches, round, games };
+    lobby.emit(Effect::Queue(QueueEvent::Popped(Box::new(popped))));
+}

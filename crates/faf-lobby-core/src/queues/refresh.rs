@@ -1,0 +1,43 @@
+//! The queues as they are stored, taken in when they are read (matchmaking.md section 1.1).
+
+use std::collections::BTreeMap;
+
+use crate::matchmaking::PopTimer;
+use crate::matchmaking::queue::{QueueData, QueueId};
+use crate::queues::searching::cancel_all;
+use crate::state::{Lobby, Timer};
+
+/// Takes in the queues that are stored now: new ones start, changed ones change, and those that are
+/// gone end with all their searches (M7, M8).
+pub(crate) fn take_in(lobby: &mut Lobby, stored: Vec<QueueData>) {
+    let mut stored: BTreeMap<QueueId, QueueData> =
+        stored.into_iter().map(|queue| (queue.id, queue)).collect();
+    let known: Vec<QueueId> = lobby.queues.iter().map(|queue| queue.data.id).collect();
+    for id in known {
+        match stored.remove(&id) {
+            Some(data) => change(lobby, id, data),
+            None => {
+                cancel_all(lobby, id);
+                lobby.queues.remove(id);
+            }
+        }
+    }
+    for (id, data) in stored {
+        let wait = PopTimer::first_wait(&lobby.settings.matchmaking);
+        lobby.queues.add(data, lobby.now.elapsed, wait);
+        lobby.timers.set(lobby.now.elapsed.saturating_add(wait), Timer::Pop(id));
+    }
+}
+
+fn change(lobby: &mut Lobby, id: QueueId, data: QueueData) {
+    let Some(queue) = lobby.queues.get(id) else { return };
+    let old = &queue.data;
+    // Clients know a search by the name of its queue. What was computed from ratings of one
+    // leaderboard means nothing on another (M9).
+    if old.name != data.name || old.leaderboard != data.leaderboard {
+        cancel_all(lobby, id);
+    }
+    let Some(queue) = lobby.queues.get_mut(id).filter(|queue| queue.data != data) else { return };
+    queue.data = data;
+    lobby.queues.mark(id);
+}

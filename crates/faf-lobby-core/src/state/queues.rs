@@ -1,0 +1,170 @@
+//! [`Queues`]: the queues of the matchmaker, and the searches in them (matchmaking.md section 1).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use faf_protocol::PlayerId;
+use serde::{Deserialize, Serialize};
+
+use crate::io::SearchId;
+use crate::matchmaking::queue::{QueueData, QueueId};
+use crate::matchmaking::{PopTimer, UnmatchedReason};
+
+/// All queues, and all searches.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Queues {
+    queues: BTreeMap<QueueId, Queue>,
+    /// The searches of each player who searches, at most one in each queue.
+    searching: BTreeMap<PlayerId, BTreeMap<QueueId, SearchId>>,
+    /// The last number that a search was given.
+    last: u64,
+    /// Queues whose change has not been reported.
+    changed: BTreeSet<QueueId>,
+}
+
+/// A queue with its searches.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Queue {
+    pub(crate) data: QueueData,
+    /// In the order in which they began.
+    searches: BTreeMap<SearchId, Search>,
+    /// Number of players in all searches.
+    players: u32,
+    pub(crate) timer: PopTimer,
+    /// Time of the next round.
+    pub(crate) next_pop: Duration,
+    /// The wait that was planned for that round.
+    pub(crate) planned: Duration,
+}
+
+/// A search of a party or of a player who is alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Search {
+    /// In the order of the party.
+    pub(crate) players: Vec<PlayerId>,
+    /// Number of rounds in which it found no match.
+    pub(crate) failed_attempts: u32,
+    /// See [`self_quality`](crate::matchmaking::candidate::self_quality).
+    pub(crate) self_quality: f64,
+    pub(crate) began_at: Duration,
+    /// Why it found no match in the last round; `None` before its first round.
+    pub(crate) reason: Option<UnmatchedReason>,
+}
+
+impl Queue {
+    pub(crate) fn searches(&self) -> impl Iterator<Item = (SearchId, &Search)> {
+        self.searches.iter().map(|(id, search)| (*id, search))
+    }
+
+    pub(crate) fn search_mut(&mut self, search: SearchId) -> Option<&mut Search> {
+        self.searches.get_mut(&search)
+    }
+
+    /// Number of players who search in the queue.
+    pub(crate) fn players(&self) -> u32 {
+        self.players
+    }
+}
+
+impl Queues {
+    pub(crate) fn get(&self, queue: QueueId) -> Option<&Queue> {
+        self.queues.get(&queue)
+    }
+
+    pub(crate) fn get_mut(&mut self, queue: QueueId) -> Option<&mut Queue> {
+        self.queues.get_mut(&queue)
+    }
+
+    /// Returns the queue with a technical name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Queue> {
+        self.iter().find(|queue| queue.data.name == name)
+    }
+
+    /// Returns all queues, in the order of their ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Queue> {
+        self.queues.values()
+    }
+
+    /// Adds a queue without searches, whose first round comes after `wait`.
+    pub(crate) fn add(&mut self, data: QueueData, now: Duration, wait: Duration) {
+        let id = data.id;
+        let queue = Queue {
+            data,
+            searches: BTreeMap::new(),
+            players: 0,
+            timer: PopTimer::default(),
+            next_pop: now + wait,
+            planned: wait,
+        };
+        self.queues.insert(id, queue);
+        self.changed.insert(id);
+    }
+
+    /// Removes a queue, from which all searches must have been removed before.
+    pub(crate) fn remove(&mut self, queue: QueueId) {
+        self.queues.remove(&queue);
+        self.changed.remove(&queue);
+    }
+
+    /// Adds a search of players who do not search in this queue yet. Returns `None` if there is no
+    /// such queue.
+    pub(crate) fn enter(&mut self, queue: QueueId, search: Search) -> Option<SearchId> {
+        let entered = self.queues.get_mut(&queue)?;
+        self.last += 1;
+        let id = SearchId(self.last);
+        for player in &search.players {
+            self.searching.entry(*player).or_default().insert(queue, id);
+        }
+        entered.players += search.players.len() as u32;
+        entered.searches.insert(id, search);
+        self.changed.insert(queue);
+        Some(id)
+    }
+
+    /// Removes a search, and returns it.
+    pub(crate) fn leave(&mut self, queue: QueueId, search: SearchId) -> Option<Search> {
+        let left = self.queues.get_mut(&queue)?;
+        let search = left.searches.remove(&search)?;
+        left.players -= search.players.len() as u32;
+        for player in &search.players {
+            if let Some(searches) = self.searching.get_mut(player) {
+                searches.remove(&queue);
+                if searches.is_empty() {
+                    self.searching.remove(player);
+                }
+            }
+        }
+        self.changed.insert(queue);
+        Some(search)
+    }
+
+    /// Returns the search of a player in a queue.
+    pub(crate) fn search_in(&self, queue: QueueId, player: PlayerId) -> Option<SearchId> {
+        self.searching.get(&player)?.get(&queue).copied()
+    }
+
+    /// Returns all searches of a player.
+    pub(crate) fn searches_of(&self, player: PlayerId) -> Vec<(QueueId, SearchId)> {
+        let searches = self.searching.get(&player).into_iter().flatten();
+        searches.map(|(queue, search)| (*queue, *search)).collect()
+    }
+
+    /// Returns whether a player searches in any queue.
+    pub(crate) fn is_searching(&self, player: PlayerId) -> bool {
+        self.searching.contains_key(&player)
+    }
+
+    /// Marks a queue for the next report.
+    pub(crate) fn mark(&mut self, queue: QueueId) {
+        self.changed.insert(queue);
+    }
+
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// Takes the queues that have changed since the last call.
+    pub(crate) fn take_changes(&mut self) -> BTreeSet<QueueId> {
+        std::mem::take(&mut self.changed)
+    }
+}
