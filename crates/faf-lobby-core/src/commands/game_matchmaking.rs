@@ -117,14 +117,14 @@ fn check(lobby: &Lobby, conn: ConnId) -> Result<Vec<PlayerId>, Refusal> {
 
 /// Returns the queue, if the party is not too large for it and searches may begin.
 fn find(lobby: &Lobby, request: &GameMatchmaking, members: usize) -> Result<QueueId, Refusal> {
-    if lobby.is_draining() {
-        return Err(Refusal::Disabled { request: ClientCommand::GameMatchmaking.name() });
-    }
     let name = name(request);
     let unknown = || Refusal::declined(texts::unknown_queue(&quoted(name.to_owned())));
     let queue = lobby.queues.named(name).ok_or_else(unknown)?;
     if members > queue.data.team_size as usize {
         return Err(Refusal::declined(texts::PARTY_TOO_LARGE));
+    }
+    if lobby.is_draining() {
+        return Err(Refusal::Disabled { request: ClientCommand::GameMatchmaking.name() });
     }
     Ok(queue.data.id)
 }
