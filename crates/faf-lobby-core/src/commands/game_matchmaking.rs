@@ -88,6 +88,7 @@ fn start(
     members: &[PlayerId],
 ) -> CommandResult {
     let owner = lobby.player_of(conn);
+    lobby.parties.create(owner);
     if let Some(faction) = request.faction {
         lobby.parties.set_factions(owner, std::iter::once(faction).collect(), false);
     }
