@@ -108,7 +108,8 @@ pub(crate) fn record_peer(
     is_connected: bool,
 ) {
     let Some(found) = lobby.matches.get_mut(id) else { return };
-    if !found.players().any(|known| known == peer) {
+    // A game may report anything, its own player as well.
+    if peer == player || !found.players().any(|known| known == peer) {
         return;
     }
     let peers = found.peers.entry(player).or_default();
