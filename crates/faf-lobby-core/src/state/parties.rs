@@ -77,6 +77,11 @@ impl Parties {
         self.parties.get(&owner)
     }
 
+    /// Creates the party of a player who is in none. Nobody is told.
+    pub(crate) fn create(&mut self, owner: PlayerId) {
+        self.own(owner);
+    }
+
     /// Returns the party of an owner, which is created if the player has none. The player must not
     /// be a member of another one.
     fn own(&mut self, owner: PlayerId) -> &mut Party {
