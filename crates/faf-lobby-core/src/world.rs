@@ -203,7 +203,7 @@ impl World {
     }
 
     /// Returns whether no request is pending and no change is unreported. Without a new event, only
-    /// pings follow then.
+    /// pings, rounds of queues, and time limits of games and matches follow then.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.lobby.pending.is_empty()
@@ -211,7 +211,6 @@ impl World {
             && !self.lobby.players.has_changes()
             && !self.lobby.parties.has_changes()
             && !self.lobby.queues.has_changes()
-            && self.lobby.matches.is_empty()
             && self.lobby.games.is_settled()
     }
 
