@@ -41,8 +41,9 @@ pub(crate) fn bring(story: &mut Story, stage: Stage) {
     if stage == Stage::Opening {
         story.start(1, SOLO);
         story.start(2, SOLO);
+        story.wait_for_round(1);
         story.lobby.holds_replies = true;
-        story.wait(FIRST_ROUND);
+        story.wait(1);
         assert_eq!(story.seen(1).last().unwrap(), "found ladder1v1");
         assert_eq!(story.lobby.open_requests(), 1);
     } else {

@@ -127,6 +127,12 @@ impl Story {
         self.lobby.advance(rest.expect("that time has passed"));
     }
 
+    /// Waits until a second before the next round of a queue.
+    pub(crate) fn wait_for_round(&mut self, queue: u32) {
+        let next = self.inside()["queues"]["queues"][queue.to_string()]["next_pop"]["secs"].clone();
+        self.wait_until(next.as_u64().unwrap() - 1);
+    }
+
     pub(crate) fn send(&mut self, player: u32, text: &str) {
         let conn = self.conn(player);
         self.lobby.send(conn, text);
@@ -189,8 +195,8 @@ impl Story {
         }
     }
 
-    /// Returns the messages that a player has received since the last call, without reports to
-    /// everybody, in short forms.
+    /// Returns the messages that a player has received since the last call, in short forms: without
+    /// reports to everybody, and without explanations why there is no match yet.
     pub(crate) fn seen(&mut self, player: u32) -> Vec<String> {
         self.received(player).iter().map(short).collect()
     }
@@ -201,7 +207,11 @@ impl Story {
         let messages = self.lobby.receive(conn).into_iter();
         let messages = messages.map(|text| serde_json::from_str::<Value>(&text).unwrap());
         let reports = ["player_info", "matchmaker_info", "game_info", "ping"];
-        messages.filter(|message| reports.iter().all(|report| message["command"] != *report)).collect()
+        let is_own = |message: &Value| {
+            let is_explanation = message["command"] == "search_info" && !message["reason"].is_null();
+            !is_explanation && reports.iter().all(|report| message["command"] != *report)
+        };
+        messages.filter(is_own).collect()
     }
 
     /// Returns the messages of one command that a player has received since the last call.
