@@ -101,6 +101,11 @@ impl Story {
         self.conns.insert(player, conn);
     }
 
+    /// Continues with a player on another connection.
+    pub(crate) fn set_conn(&mut self, player: u32, conn: ConnId) {
+        self.conns.insert(player, conn);
+    }
+
     pub(crate) fn conn(&self, player: u32) -> ConnId {
         self.conns[&player]
     }
@@ -187,7 +192,7 @@ impl Story {
     }
 
     /// Returns the messages that a player has received since the last call, without reports to
-    /// everybody, in short forms.
+    /// everybody and the reasons why there is no match yet, in short forms.
     pub(crate) fn seen(&mut self, player: u32) -> Vec<String> {
         self.received(player).iter().map(short).collect()
     }
@@ -198,7 +203,11 @@ impl Story {
         let messages = self.lobby.receive(conn).into_iter();
         let messages = messages.map(|text| serde_json::from_str::<Value>(&text).unwrap());
         let reports = ["player_info", "matchmaker_info", "game_info", "ping"];
-        messages.filter(|message| reports.iter().all(|report| message["command"] != *report)).collect()
+        // Why there is no match yet is said once a minute; it changes nothing.
+        let is_reason =
+            |message: &Value| message["command"] == "search_info" && message.get("reason").is_some();
+        let is_report = |message: &Value| reports.iter().any(|report| message["command"] == *report);
+        messages.filter(|message| !is_report(message) && !is_reason(message)).collect()
     }
 
     /// Returns the messages of one command that a player has received since the last call.

@@ -47,6 +47,7 @@ impl Memory {
 
     pub fn save_queues(&mut self, saved: Box<SavedQueues>) -> Result<(), StoreError> {
         self.saved_queues = *saved;
+        self.saves_of_queues += 1;
         Ok(())
     }
 
