@@ -173,7 +173,8 @@ settings! {
         shutdown_kick_idle_players: bool = false, Switch;
 
         /// Time limit for a game process to start after its player has hosted or joined a game; it
-        /// is doubled for co-op games.
+        /// is doubled for co-op games and for matches. The host of a match must launch it within
+        /// the same time and 10 s for each guest.
         game_setup_timeout: f64 = 30, Seconds(0.1..=3600.0);
 
         /// How long a live game waits for players who have lost their connection. Clients reconnect
