@@ -54,6 +54,9 @@ pub(crate) fn queue(id: u32, name: &str, team_size: u32) -> QueueData {
 pub(crate) fn store() -> FakeStore {
     let mut store = FakeStore::with_accounts(LOGINS);
     store.data.queues = vec![queue(1, SOLO, 1), queue(2, OTHER_SOLO, 1), queue(3, PAIRS, 2)];
+    for version in 7..=9 {
+        store.maps.insert(format!("map_{version}"), MapVersion { id: version, is_ranked: true });
+    }
     for login in LOGINS {
         rate(&mut store, login, 1500.0);
     }
@@ -235,7 +238,7 @@ impl Story {
         self.start(guest, SOLO);
         let expected = [format!("{SOLO} start"), format!("found {SOLO}")];
         let mut seen = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..200 {
             seen.extend(self.seen(host));
             if let Some(game) = seen.last().and_then(|last| last.strip_prefix("launch ")) {
                 let game = game.parse().unwrap();
@@ -243,7 +246,7 @@ impl Story {
                 assert_eq!(self.seen(guest), expected);
                 return game;
             }
-            self.wait(FIRST_ROUND);
+            self.wait(1);
         }
         panic!("{host} and {guest} found no match: {seen:?}");
     }
