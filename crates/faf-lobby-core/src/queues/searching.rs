@@ -60,6 +60,7 @@ pub(crate) fn start(lobby: &mut Lobby, queue: QueueId, members: &[PlayerId]) {
         failed_attempts: 0,
         began_at: lobby.now.elapsed,
         reason: None,
+        explained_at: None,
     };
     let entered = lobby.queues.get(queue);
     let Some(candidate) = entered.and_then(|queue| candidate(lobby, queue, &search)).map(Box::new) else {
@@ -115,7 +116,11 @@ pub(super) fn skill(lobby: &Lobby, player: PlayerId, leaderboard: &str) -> Optio
 pub(crate) fn cancel(lobby: &mut Lobby, queue: QueueId, search: SearchId) {
     let Some(name) = lobby.queues.get(queue).map(|queue| queue.data.name.clone()) else { return };
     let Some(left) = lobby.queues.leave(queue, search) else { return };
-    let waited = lobby.now.elapsed.saturating_sub(left.began_at);
+    let now = lobby.now.elapsed;
+    let waited = now.saturating_sub(left.began_at);
+    if let Some(queue) = lobby.queues.get_mut(queue) {
+        queue.waiting_times.record(now, waited, false);
+    }
     lobby.emit(Effect::Queue(QueueEvent::SearchCancelled { queue, search, waited }));
     let conns = left.players.iter().filter_map(|player| lobby.players.conn(*player)).collect();
     lobby.send_several(conns, search_info(&name, SearchState::Stop));
@@ -153,5 +158,11 @@ pub(crate) fn cancel_all(lobby: &mut Lobby, queue: QueueId) {
 }
 
 fn search_info(queue: &str, state: SearchState) -> ServerMessage {
-    ServerMessage::SearchInfo(SearchInfo { queue_name: queue.to_owned(), state })
+    ServerMessage::SearchInfo(SearchInfo {
+        queue_name: queue.to_owned(),
+        state,
+        reason: None,
+        waited_seconds: None,
+        failed_attempts: None,
+    })
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::io::SearchId;
 use crate::matchmaking::queue::{QueueData, QueueId};
-use crate::matchmaking::{PopTimer, UnmatchedReason};
+use crate::matchmaking::{PopTimer, UnmatchedReason, WaitingTimes};
 
 /// All queues, and all searches.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub(crate) struct Queue {
     pub(crate) next_pop: Duration,
     /// The wait that was planned for that round.
     pub(crate) planned: Duration,
+    pub(crate) waiting_times: WaitingTimes,
+    /// How long a search takes, as of the last round.
+    pub(crate) estimated_wait: Option<Duration>,
 }
 
 /// A search of a party or of a player who is alone.
@@ -49,11 +52,17 @@ pub(crate) struct Search {
     pub(crate) began_at: Duration,
     /// Why it found no match in the last round; `None` before its first round.
     pub(crate) reason: Option<UnmatchedReason>,
+    /// Time at which its players were last sent the reason.
+    pub(crate) explained_at: Option<Duration>,
 }
 
 impl Queue {
     pub(crate) fn searches(&self) -> impl Iterator<Item = (SearchId, &Search)> {
         self.searches.iter().map(|(id, search)| (*id, search))
+    }
+
+    pub(crate) fn searches_mut(&mut self) -> impl Iterator<Item = &mut Search> {
+        self.searches.values_mut()
     }
 
     pub(crate) fn search_mut(&mut self, search: SearchId) -> Option<&mut Search> {
@@ -95,6 +104,8 @@ impl Queues {
             timer: PopTimer::default(),
             next_pop: now + wait,
             planned: wait,
+            waiting_times: WaitingTimes::default(),
+            estimated_wait: None,
         };
         self.queues.insert(id, queue);
         self.changed.insert(id);
