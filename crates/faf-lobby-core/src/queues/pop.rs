@@ -41,11 +41,14 @@ fn play(lobby: &mut Lobby, id: QueueId, wait: Duration) {
     let rules = QueueRules { team_size: queue.data.team_size, rating_peak: queue.data.rating_peak };
     let in_round = queue.searches().filter_map(|(search, found)| {
         let candidate = candidate(lobby, queue, found)?;
-        Some(PoppedSearch { search, waited: now.saturating_sub(found.began_at), candidate })
+        Some(PoppedSearch { search, waited: found.waited(now), candidate })
     });
     let searches: Vec<PoppedSearch> = in_round.collect();
     let candidates: Vec<Candidate> = searches.iter().map(|one| one.candidate.clone()).collect();
     let round = play_round(&candidates, rules, &lobby.settings.matchmaking);
+    if !searches.is_empty() {
+        lobby.queues.mark_unsaved();
+    }
     let Some(queue) = lobby.queues.get_mut(id) else { return };
     for unmatched in &round.unmatched {
         if let Some(search) = queue.search_mut(searches[unmatched.candidate].search) {
@@ -88,7 +91,7 @@ fn explain(lobby: &mut Lobby, id: QueueId) {
                 queue_name: queue_name.clone(),
                 state: SearchState::Start,
                 reason: Some(reason.to_string()),
-                waited_seconds: Some(now.saturating_sub(search.began_at).as_secs()),
+                waited_seconds: Some(search.waited(now).as_secs()),
                 failed_attempts: Some(search.failed_attempts),
             },
         ));
