@@ -172,8 +172,8 @@ fn matchmaking(rng: &mut Rng, view: &View) -> Option<Wish> {
     let roll = rng.random_range(0..100);
     if companions.is_empty() {
         return match roll {
-            0..25 => search(rng, view),
-            25..31 if view.queues().any(|(_, team_size)| team_size > 1) => invite(rng, view),
+            0..20 => search(rng, view),
+            20..31 if view.queues().any(|(_, team_size)| team_size > 1) => invite(rng, view),
             31..33 => Some(Wish::Send(choose_factions(rng))),
             _ => None,
         };
