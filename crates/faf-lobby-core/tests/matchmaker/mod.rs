@@ -104,6 +104,11 @@ impl Story {
         self.conns.insert(player, conn);
     }
 
+    /// Continues with a player on another connection.
+    pub(crate) fn set_conn(&mut self, player: u32, conn: ConnId) {
+        self.conns.insert(player, conn);
+    }
+
     pub(crate) fn conn(&self, player: u32) -> ConnId {
         self.conns[&player]
     }
@@ -195,8 +200,8 @@ impl Story {
         }
     }
 
-    /// Returns the messages that a player has received since the last call, in short forms: without
-    /// reports to everybody, and without explanations why there is no match yet.
+    /// Returns the messages that a player has received since the last call, without reports to
+    /// everybody and the reasons why there is no match yet, in short forms.
     pub(crate) fn seen(&mut self, player: u32) -> Vec<String> {
         self.received(player).iter().map(short).collect()
     }
@@ -207,11 +212,11 @@ impl Story {
         let messages = self.lobby.receive(conn).into_iter();
         let messages = messages.map(|text| serde_json::from_str::<Value>(&text).unwrap());
         let reports = ["player_info", "matchmaker_info", "game_info", "ping"];
-        let is_own = |message: &Value| {
-            let is_explanation = message["command"] == "search_info" && !message["reason"].is_null();
-            !is_explanation && reports.iter().all(|report| message["command"] != *report)
-        };
-        messages.filter(is_own).collect()
+        // Why there is no match yet is said once a minute; it changes nothing.
+        let is_reason =
+            |message: &Value| message["command"] == "search_info" && message.get("reason").is_some();
+        let is_report = |message: &Value| reports.iter().any(|report| message["command"] == *report);
+        messages.filter(|message| !is_report(message) && !is_reason(message)).collect()
     }
 
     /// Returns the messages of one command that a player has received since the last call.
