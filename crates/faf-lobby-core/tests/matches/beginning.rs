@@ -344,7 +344,8 @@ fn a_map_is_not_played_twice_in_a_row() {
 
 #[test]
 fn a_match_without_a_map_or_a_mod_is_cancelled_and_nobody_is_blamed() {
-    let changes: [(&str, fn(&mut FakeStore)); 5] = [
+    type Change = fn(&mut FakeStore);
+    let changes: [(&str, Change); 5] = [
         ("no brackets", |store| store.data.queues[0].brackets.clear()),
         ("an empty pool", |store| store.data.queues[0].brackets[0].pool.clear()),
         ("a pool without weight", |store| store.data.queues[0].brackets[0].pool[0].weight = 0),
