@@ -287,7 +287,7 @@ fn the_party_may_change_while_the_ban_is_looked_up() {
     assert_eq!(story.lobby.open_requests(), 0);
     let seen = story.seen(1);
     assert_eq!(seen, ["error: Can't join a queue while Bob is in state STARTING_GAME"]);
-    // Bob's search begins before his game does.
+    // Bob's search begins before the game does.
     story.process(2, &["Ended"]);
     story.seen(2);
     story.start(1, PAIRS);
@@ -515,7 +515,7 @@ fn violations_that_are_switched_off_keep_nobody_out() {
 // --- the welcome ---
 
 #[test]
-fn a_newcomer_is_welcomed_once_after_each_login() {
+fn a_new_player_is_welcomed_once_after_each_login() {
     let mut store = store();
     store.account("Ada").ratings = Vec::new();
     let limit = Rating { mean: 1500.0, deviation: 490.0 };

@@ -125,8 +125,8 @@ fn after_a_restart_at_any_stage_everybody_is_free_and_nobody_is_blamed() {
     for stage in STAGES {
         let mut story = Story::of(2);
         bring(&mut story, stage);
-        // The database never replies about the maps. Five seconds after the round, it stores that the
-        // searches have ended.
+        // The database never replies about the maps. Five seconds after the round, it stores that
+        // the searches have ended.
         if stage == Stage::Opening {
             story.lobby.take_next();
         }
@@ -154,7 +154,7 @@ fn after_a_restart_at_any_stage_everybody_is_free_and_nobody_is_blamed() {
     }
 }
 
-/// What was stored last is older than the match: the players search again, and are matched again.
+/// The stored state is older than the match: the players search again, and are matched again.
 #[test]
 fn after_a_restart_at_once_the_players_of_a_match_search_again() {
     for stage in STAGES {
