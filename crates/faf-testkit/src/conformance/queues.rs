@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntry, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::{MapVersion, Timestamp};
 use faf_lobby_store::Backend;
 use faf_lobby_store::seed::SeedFile;
-use faf_protocol::{GameId, Json, PlayerId};
+use faf_protocol::{BracketId, GameId, Json, PlayerId, PoolEntryId};
 
 use super::{facts, plant, plant_for_games, store};
 use crate::golden;
