@@ -57,13 +57,18 @@ impl VetoSettings {
     /// Returns the tokens that a player gets of those requested for each map of the pool, in its
     /// order: never more than requested, and none once the player has no more (section 12.3).
     pub fn given(&self, requested: impl IntoIterator<Item = i64>) -> impl Iterator<Item = i64> {
-        let cap = if self.max_tokens_per_map == 0 { i64::MAX } else { i64::from(self.max_tokens_per_map) };
+        let cap = self.most_on_one_map();
         let mut left = i64::from(self.veto_tokens_per_player);
         requested.into_iter().map(move |requested| {
             let given = requested.max(0).min(left).min(cap);
             left -= given;
             given
         })
+    }
+
+    /// Returns the most tokens that one player may spend on one map.
+    fn most_on_one_map(&self) -> i64 {
+        if self.max_tokens_per_map == 0 { i64::MAX } else { i64::from(self.max_tokens_per_map) }
     }
 
     /// Returns the number of tokens that exclude a map from a match, given the tokens of its
@@ -196,14 +201,35 @@ impl Vetoes {
         Self(adjusted)
     }
 
-    /// Adjusts a stored selection to changed brackets; `None` if it stays as it is.
+    /// Adjusts a stored selection to changed brackets; `None` if it stays as it is, which costs
+    /// little.
     #[must_use]
     pub fn readjusted(&self, rules: &VetoRules) -> Option<Readjusted> {
+        if self.is_allowed(rules) {
+            return None;
+        }
         let vetoes = self.adjusted(rules);
         let is_forced = self.0.iter().any(|(&(bracket, entry), &tokens)| {
             rules.place(bracket, entry).is_some() && vetoes.tokens(bracket, entry) < tokens
         });
-        (vetoes != *self).then_some(Readjusted { vetoes, is_forced })
+        Some(Readjusted { vetoes, is_forced })
+    }
+
+    /// Returns whether the brackets allow all of the selection.
+    fn is_allowed(&self, rules: &VetoRules) -> bool {
+        let mut current: Option<(BracketId, &BracketRules, i64)> = None;
+        self.0.iter().all(|(&(bracket, entry), &tokens)| {
+            let of_bracket = || {
+                let rules = rules.0.get(&bracket)?;
+                Some((bracket, rules, i64::from(rules.settings.veto_tokens_per_player)))
+            };
+            // Vetoes of the same bracket follow each other.
+            let known = current.filter(|(last, ..)| *last == bracket);
+            let Some((_, rules, left)) = known.or_else(of_bracket) else { return false };
+            current = Some((bracket, rules, left - tokens));
+            (1..=left.min(rules.settings.most_on_one_map())).contains(&tokens)
+                && rules.places.contains_key(&entry)
+        })
     }
 
     /// Returns the number of tokens on an entry.
@@ -344,6 +370,7 @@ mod tests {
                 prop_assert!(cap == 0 || veto.tokens <= i64::from(cap));
             }
             prop_assert_eq!(adjusted.readjusted(&rules), None);
+            prop_assert_eq!(wish.readjusted(&rules).is_none(), wish == adjusted);
             let saved = serde_json::to_string(&adjusted).unwrap();
             prop_assert_eq!(serde_json::from_str::<Vetoes>(&saved).unwrap(), adjusted.clone());
 
