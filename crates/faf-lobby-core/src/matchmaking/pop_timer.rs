@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use super::MatchmakingSettings;
 
+/// Shortest time between two rounds, whatever the settings.
+const WAIT_MIN: Duration = Duration::from_secs(1);
+
 /// The last rounds of a queue, from which the wait for the next one is computed. Begins empty.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PopTimer {
@@ -52,7 +55,8 @@ impl PopTimer {
         duration(settings.queue_pop_time_max / 2.0)
     }
 
-    /// Takes in a round that is due now, and returns the time until the next one.
+    /// Takes in a round that is due now, and returns the time until the next one: at least a
+    /// second, whatever the settings.
     ///
     /// `players` is the number of players in the queue, not of searches. `planned` is the wait
     /// that was planned when the wait for this round began: the previous result, or what the round
@@ -73,12 +77,13 @@ impl PopTimer {
         let planned = self.pops.iter().map(|pop| pop.planned.as_secs_f64()).sum::<f64>();
         // Before the minimum is applied: an empty queue waits for the longest time in any case.
         if players == 0.0 {
-            return NextPop { wait: duration(settings.queue_pop_time_max), is_raised: false };
+            let wait = duration(settings.queue_pop_time_max).max(WAIT_MIN);
+            return NextPop { wait, is_raised: false };
         }
         let desired = settings.queue_pop_desired_matches * 2.0 * f64::from(team_size);
         let wait = (desired * planned / players).min(settings.queue_pop_time_max);
         NextPop {
-            wait: duration(wait.max(settings.queue_pop_time_min)),
+            wait: duration(wait.max(settings.queue_pop_time_min)).max(WAIT_MIN),
             is_raised: wait < settings.queue_pop_time_min,
         }
     }
@@ -154,7 +159,10 @@ mod tests {
                 ..MatchmakingSettings::default()
             };
             let first = PopTimer::first_wait(&settings);
-            let _ = PopTimer::default().pop(3, first, 2, &settings);
+            for players in [0, 3] {
+                let next = PopTimer::default().pop(players, first, 2, &settings);
+                prop_assert!(next.wait >= WAIT_MIN, "{next:?}");
+            }
         }
     }
 }

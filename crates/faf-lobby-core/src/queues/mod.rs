@@ -7,6 +7,6 @@ mod refresh;
 mod searching;
 
 pub(crate) use info::{all, report};
-pub(crate) use pop::pop_is_due;
+pub(crate) use pop::{in_round, pop_is_due};
 pub(crate) use refresh::take_in;
 pub(crate) use searching::{cancel, cancel_everywhere, cancel_searches_of, check_may_search, start};
