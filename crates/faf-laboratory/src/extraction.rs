@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use faf_lobby_core::matchmaking::queue::QueueId;
-use faf_lobby_core::matchmaking::{MatchmakingSettings, Member};
-use faf_lobby_core::{Popped, QueueEvent, SearchId, World};
+use faf_lobby_core::matchmaking::{Candidate, MatchmakingSettings, Member};
+use faf_lobby_core::{Popped, Queue, QueueEvent, SearchId, World};
 use faf_protocol::PlayerId;
 
 use crate::trace::{
@@ -45,11 +45,7 @@ impl Extraction {
         }
         found.sort_by_key(|(_, search)| search.search);
         for (queue, search) in found {
-            let past = Past {
-                waited: search.waited,
-                failed_attempts: search.candidate.failed_attempts(),
-                self_quality: search.candidate.self_quality(),
-            };
+            let past = past(search.waited, &search.candidate);
             extraction.search(now, queue, search.search, search.candidate.members(), Some(past));
         }
         extraction
@@ -72,6 +68,10 @@ impl Extraction {
                 QueueEvent::SearchBegan { queue, search, candidate } => {
                     self.cancel(now, &mut cancelled, &BTreeSet::new());
                     self.search(now, *queue, *search, candidate.members(), None);
+                }
+                QueueEvent::SearchRestored { queue, search, waited, candidate } => {
+                    self.cancel(now, &mut cancelled, &BTreeSet::new());
+                    self.search(now, *queue, *search, candidate.members(), Some(past(*waited, candidate)));
                 }
                 QueueEvent::SearchCancelled { search, .. } => cancelled.push(*search),
                 QueueEvent::Popped(popped) => {
@@ -181,7 +181,12 @@ impl Extraction {
     }
 }
 
-fn traced(queue: &faf_lobby_core::Queue) -> TracedQueue {
+fn past(waited: Duration, candidate: &Candidate) -> Past {
+    let (failed_attempts, self_quality) = (candidate.failed_attempts(), candidate.self_quality());
+    Past { waited, failed_attempts, self_quality }
+}
+
+fn traced(queue: &Queue) -> TracedQueue {
     let (data, rules) = (queue.data(), queue.rules());
     TracedQueue {
         id: data.id,

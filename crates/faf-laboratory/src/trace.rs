@@ -101,18 +101,20 @@ pub struct Timing {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TracedSearch {
-    /// Number of the search; greater than those before it.
+    /// Number of the search; no other has it. A round takes the searches in the order of their
+    /// numbers.
     pub id: SearchId,
     /// Its queue, which must be in the trace.
     pub queue: QueueId,
     /// The players in the order of the party; at least one.
     pub members: Vec<Member>,
-    /// The search as the trace found it; `None` if it begins now.
+    /// Its past, if it began before the trace or before a restart of the server; `None` if it
+    /// begins now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub past: Option<Past>,
 }
 
-/// The past of a search that began before the trace.
+/// The past of a search that has begun before.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Past {
@@ -273,7 +275,6 @@ impl Trace {
 struct Check {
     now: Duration,
     queues: BTreeSet<QueueId>,
-    last: Option<SearchId>,
     /// Number of players of each search.
     searches: BTreeMap<SearchId, usize>,
 }
@@ -298,13 +299,12 @@ impl Check {
             }
             TraceEvent::Search(search) => {
                 self.queue(search.queue)?;
-                if self.last.is_some_and(|last| last >= search.id) {
-                    return Err("searches must be numbered in the order in which they begin".to_owned());
+                if self.searches.contains_key(&search.id) {
+                    return Err(format!("another search has the number {}", search.id.0));
                 }
                 if search.members.is_empty() {
                     return Err("a search has at least one player".to_owned());
                 }
-                self.last = Some(search.id);
                 self.searches.insert(search.id, search.members.len());
             }
             TraceEvent::Ratings(ratings) => {

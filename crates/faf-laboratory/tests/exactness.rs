@@ -138,6 +138,15 @@ impl Evening {
         );
     }
 
+    /// Restarts the server. Its players come back, and with them their searches.
+    fn restart(&mut self) {
+        self.world = World::new(Settings::default(), self.moment(), self.store.beginning());
+        self.extractions.push(Extraction::new(&self.world, self.now));
+        for player in 1..=PLAYERS {
+            self.connect(player);
+        }
+    }
+
     fn reconfigure(&mut self, change: &str) {
         let mut settings = self.world.settings().clone();
         settings.matchmaking = Change::read([change]).unwrap().apply(&settings.matchmaking);
@@ -164,6 +173,9 @@ fn queue((id, name, team_size): (u32, &str, u32)) -> QueueData {
         }],
     }
 }
+
+/// Returns whether an event is of some kind.
+type IsIt = fn(&TraceEvent) -> bool;
 
 /// Plays a trace with its own settings and returns the number of matches.
 fn exact(trace: &Trace) -> usize {
@@ -196,7 +208,7 @@ fn the_settings_of_an_evening_give_its_matches() {
         let traces: Vec<Trace> = evening.extractions.into_iter().map(Extraction::finish).collect();
         let matches: Vec<usize> = traces.iter().map(exact).collect();
         assert!(matches[0] > matches[1] && matches[1] > 20, "{matches:?}");
-        let kinds: [(&str, fn(&TraceEvent) -> bool); 5] = [
+        let kinds: [(&str, IsIt); 5] = [
             ("settings", |event| matches!(event, TraceEvent::Settings(_))),
             ("a queue that is gone", |event| matches!(event, TraceEvent::QueueGone(_))),
             ("a party", |event| matches!(event, TraceEvent::Search(search) if search.members.len() > 1)),
@@ -223,6 +235,21 @@ fn the_settings_of_an_evening_give_its_matches() {
         let change = Change::read(["queue_pop_time_max=30", "minimum_game_quality=0.1"]).unwrap();
         assert_ne!(play(&traces[0], &change).matches, traces[0].recorded_matches());
     }
+}
+
+#[test]
+fn searches_that_come_back_after_a_restart_are_in_the_trace() {
+    let mut evening = Evening::new(5);
+    evening.play(Duration::from_secs(100));
+    evening.restart();
+    evening.play(Duration::from_secs(600));
+    let trace = evening.extractions.remove(1).finish();
+    let restored = trace
+        .steps
+        .iter()
+        .filter(|step| matches!(&step.event, TraceEvent::Search(search) if search.past.is_some()));
+    assert!(restored.count() > 10);
+    assert!(exact(&trace) > 10);
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn bad_lines_are_named() {
         (vec![header, search], "line 2: there is no queue 1 here"),
         (vec![header, queue, "", r#"{"at":4,"cancel":1}"#], "line 4: its time lies before"),
         (vec![header, queue, r#"{"at":5,"cancel":1}"#], "line 3: no search 1 has begun"),
-        (vec![header, queue, search, search], "line 4: searches must be numbered"),
+        (vec![header, queue, search, search], "line 4: another search has the number 7"),
         (vec![header, r#"{"at":-1,"cancel":1}"#], "line 2: "),
         (
             vec![header, r#"{"at":1,"queue":{"id":1,"name":"a","team_size":9,"rating_peak":0}}"#],

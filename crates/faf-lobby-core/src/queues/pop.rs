@@ -38,6 +38,9 @@ fn play(lobby: &mut Lobby, id: QueueId, wait: Duration) {
     let searches = in_round(lobby, queue);
     let candidates: Vec<Candidate> = searches.iter().map(|one| one.candidate.clone()).collect();
     let round = play_round(&candidates, rules, &lobby.settings.matchmaking);
+    if !searches.is_empty() {
+        lobby.queues.mark_unsaved();
+    }
     let Some(queue) = lobby.queues.get_mut(id) else { return };
     for unmatched in &round.unmatched {
         if let Some(search) = queue.search_mut(searches[unmatched.candidate].search) {
@@ -68,7 +71,7 @@ pub(crate) fn in_round(lobby: &Lobby, queue: &Queue) -> Vec<PoppedSearch> {
     let now = lobby.now.elapsed;
     let seen = queue.searches().filter_map(|(search, found)| {
         let candidate = candidate(lobby, queue, found)?;
-        Some(PoppedSearch { search, waited: now.saturating_sub(found.began_at), candidate })
+        Some(PoppedSearch { search, waited: found.waited(now), candidate })
     });
     seen.collect()
 }
@@ -90,7 +93,7 @@ fn explain(lobby: &mut Lobby, id: QueueId) {
                 queue_name: queue_name.clone(),
                 state: SearchState::Start,
                 reason: Some(reason.to_string()),
-                waited_seconds: Some(now.saturating_sub(search.began_at).as_secs()),
+                waited_seconds: Some(search.waited(now).as_secs()),
                 failed_attempts: Some(search.failed_attempts),
             },
         ));

@@ -1,5 +1,7 @@
 //! How searches begin, and how they end without a match (matchmaking.md section 7.1).
 
+use std::time::Duration;
+
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::{SearchInfo, SearchState, SearchTimeout, ServerMessage, TimeoutEnd};
 
@@ -59,6 +61,7 @@ pub(crate) fn start(lobby: &mut Lobby, queue: QueueId, members: &[PlayerId]) {
         players: skills.into_iter().map(|member| member.player).collect(),
         failed_attempts: 0,
         began_at: lobby.now.elapsed,
+        waited_before: Duration::ZERO,
         reason: None,
         explained_at: None,
     };
@@ -117,7 +120,7 @@ pub(crate) fn cancel(lobby: &mut Lobby, queue: QueueId, search: SearchId) {
     let Some(name) = lobby.queues.get(queue).map(|queue| queue.data.name.clone()) else { return };
     let Some(left) = lobby.queues.leave(queue, search) else { return };
     let now = lobby.now.elapsed;
-    let waited = now.saturating_sub(left.began_at);
+    let waited = left.waited(now);
     if let Some(queue) = lobby.queues.get_mut(queue) {
         queue.waiting_times.record(now, waited, false);
     }
@@ -157,7 +160,7 @@ pub(crate) fn cancel_all(lobby: &mut Lobby, queue: QueueId) {
     }
 }
 
-fn search_info(queue: &str, state: SearchState) -> ServerMessage {
+pub(super) fn search_info(queue: &str, state: SearchState) -> ServerMessage {
     ServerMessage::SearchInfo(SearchInfo {
         queue_name: queue.to_owned(),
         state,

@@ -20,6 +20,8 @@ pub(crate) struct Queues {
     last: u64,
     /// Queues whose change has not been reported.
     changed: BTreeSet<QueueId>,
+    /// Whether searches have changed since `take_unsaved`.
+    is_unsaved: bool,
 }
 
 /// A queue with its searches.
@@ -50,10 +52,19 @@ pub(crate) struct Search {
     /// See [`self_quality`](crate::matchmaking::candidate::self_quality).
     pub(crate) self_quality: f64,
     pub(crate) began_at: Duration,
+    /// How long it had gone on before the last restart of the server.
+    pub(crate) waited_before: Duration,
     /// Why it found no match in the last round; `None` before its first round.
     pub(crate) reason: Option<UnmatchedReason>,
     /// Time at which its players were last sent the reason.
     pub(crate) explained_at: Option<Duration>,
+}
+
+impl Search {
+    /// Returns how long the search has gone on.
+    pub(crate) fn waited(&self, now: Duration) -> Duration {
+        self.waited_before + now.saturating_sub(self.began_at)
+    }
 }
 
 impl Queue {
@@ -150,15 +161,25 @@ impl Queues {
     /// Adds a search of players who do not search in this queue yet. Returns `None` if there is no
     /// such queue.
     pub(crate) fn enter(&mut self, queue: QueueId, search: Search) -> Option<SearchId> {
-        let entered = self.queues.get_mut(&queue)?;
         self.last += 1;
-        let id = SearchId(self.last);
+        self.enter_as(queue, SearchId(self.last), search)
+    }
+
+    /// Reserves the number of a search that may come back.
+    pub(crate) fn reserve(&mut self, search: SearchId) {
+        self.last = self.last.max(search.0);
+    }
+
+    /// Adds a search with a number that no other one has.
+    pub(crate) fn enter_as(&mut self, queue: QueueId, id: SearchId, search: Search) -> Option<SearchId> {
+        let entered = self.queues.get_mut(&queue)?;
         for player in &search.players {
             self.searching.entry(*player).or_default().insert(queue, id);
         }
         entered.players += search.players.len() as u32;
         entered.searches.insert(id, search);
         self.changed.insert(queue);
+        self.is_unsaved = true;
         Some(id)
     }
 
@@ -176,6 +197,7 @@ impl Queues {
             }
         }
         self.changed.insert(queue);
+        self.is_unsaved = true;
         Some(search)
     }
 
@@ -198,6 +220,16 @@ impl Queues {
     /// Marks a queue for the next report.
     pub(crate) fn mark(&mut self, queue: QueueId) {
         self.changed.insert(queue);
+    }
+
+    /// Marks the searches, or what belongs to them, for saving.
+    pub(crate) fn mark_unsaved(&mut self) {
+        self.is_unsaved = true;
+    }
+
+    /// Returns whether there was a change since the last call.
+    pub(crate) fn take_unsaved(&mut self) -> bool {
+        std::mem::take(&mut self.is_unsaved)
     }
 
     pub(crate) fn has_changes(&self) -> bool {
