@@ -1,5 +1,5 @@
-//! Test support for the workspace: facts recorded from the original server, and a lobby in
-//! simulated time.
+//! Test support for the workspace: facts recorded from the original server, a lobby in simulated
+//! time, and made-up evenings of searches.
 
 pub mod chaos;
 pub mod conformance;
@@ -8,6 +8,7 @@ pub mod geoip;
 pub mod golden;
 pub mod lobby;
 pub mod login_probe;
+pub mod population;
 pub mod season;
 pub mod serving;
 pub mod simulation;

@@ -12,9 +12,9 @@ use std::time::Duration;
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::SearchState;
 
-use crate::io::{ReplyTo, SaveQueues};
+use crate::io::{Effect, QueueEvent, ReplyTo, SaveQueues};
 use crate::matchmaking::vetoes::Vetoes;
-use crate::queues::searching::search_info;
+use crate::queues::searching::{candidate, search_info};
 use crate::state::{
     Activity, Lobby, Member, ResumeLobby, Returning, SavedQueues, SavedSearch, Saving, Search, Timer,
 };
@@ -179,5 +179,12 @@ fn restore_search(lobby: &mut Lobby, saved: SavedSearch) {
         reason: saved.reason,
         explained_at: None,
     };
-    lobby.queues.enter_as(saved.queue, saved.search, search);
+    let entered = lobby.queues.get(saved.queue);
+    let Some(candidate) = entered.and_then(|queue| candidate(lobby, queue, &search)).map(Box::new) else {
+        return;
+    };
+    let (queue, waited) = (saved.queue, saved.waited);
+    if let Some(search) = lobby.queues.enter_as(queue, saved.search, search) {
+        lobby.emit(Effect::Queue(QueueEvent::SearchRestored { queue, search, waited, candidate }));
+    }
 }
