@@ -2,6 +2,7 @@
 //! simulated time.
 
 pub mod chaos;
+pub mod clients;
 pub mod conformance;
 pub mod decoding;
 pub mod geoip;
