@@ -28,7 +28,7 @@ use shape::Shape;
 /// The programs with tables.
 pub const NAMES: [&str; 4] = ["java", "python", "rust", "dotnet"];
 
-/// What one program requires of the messages that it receives.
+/// The requirements of one program on the messages that it receives.
 #[derive(Debug, Deserialize)]
 pub struct Client {
     /// Its name, which is that of the file.
@@ -39,7 +39,7 @@ pub struct Client {
     players_told_in: Vec<String>,
     /// Whether it no longer knows players who are offline.
     forgets_offline_players: bool,
-    /// What the original server does although the program does not read it.
+    /// Violations that the original server commits as well.
     original_violates: Vec<Known>,
 }
 

@@ -1,4 +1,4 @@
-//! What a program requires of one value.
+//! The requirements of a program on one value.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use serde_json::Value;
 /// Conditions on the other members of the same object: one of these values each.
 pub(super) type Condition = BTreeMap<String, Vec<Value>>;
 
-/// What a program requires of a value. Types that it takes although it does not declare them do not
-/// count.
+/// The requirements of a program on a value. Types that it takes although it does not declare them
+/// are left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Shape {
