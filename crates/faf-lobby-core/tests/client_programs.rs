@@ -64,6 +64,25 @@ fn programs_read_the_queues_and_the_searches_of_parties() {
     assert_read(&story, &["welcome", "matchmaker_info", "search_info", "party_invite", "update_party"]);
 }
 
+/// The .NET client drops a `search_info` with members that it does not know. It loses nothing: it
+/// was told before that the search has begun.
+#[test]
+fn programs_read_why_a_search_goes_on() {
+    let mut story = story(1, |_| {});
+    story.start(1, SOLO);
+    story.wait_until(4 * FIRST_ROUND);
+    let infos = story.received_as(1, "search_info");
+    let has_reason: Vec<bool> = infos.iter().map(|info| !info["reason"].is_null()).collect();
+    assert_eq!(has_reason, [false, true]);
+    let programs = story.lobby.programs.as_mut().unwrap();
+    let violations = std::mem::take(&mut programs.violations);
+    let violations: Vec<_> =
+        violations.iter().map(|found| (found.client, found.rule, found.path.as_str())).collect();
+    let extra = |path| ("dotnet", "extra", path);
+    assert_eq!(violations, [extra("reason"), extra("waited_seconds"), extra("failed_attempts")]);
+    assert_read(&story, &["search_info", "matchmaker_info"]);
+}
+
 #[test]
 fn programs_read_a_match_from_its_beginning_to_its_end() {
     for option in [None, Some("yes")] {
