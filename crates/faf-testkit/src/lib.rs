@@ -2,6 +2,7 @@
 //! time, and made-up evenings of searches.
 
 pub mod chaos;
+pub mod clients;
 pub mod conformance;
 pub mod decoding;
 pub mod geoip;
