@@ -42,8 +42,8 @@ const LOGIN_TIMEOUT: f64 = 3.0;
 /// Seconds per second of the recording.
 const PING_INTERVAL: f64 = 0.02;
 
-/// Seconds per second of the recording: the shortest wait between two rounds that is possible, where
-/// the recording has four seconds.
+/// Seconds per second of the recording, whose four seconds between two rounds become the shortest
+/// possible time.
 const QUEUE_POP_TIME: f64 = 0.25;
 
 /// A pause of at least this length is one for a game process that does not start in time, which
