@@ -85,6 +85,18 @@ impl Forged {
         forged
     }
 
+    /// Creates a state in which both start the game of their match, and Ada's process has started.
+    fn ordered() -> Self {
+        let mut forged = Self::matched();
+        forged.game(GameState::Initializing, &[]);
+        forged.does(&[order(ADA.0, 2)]).unwrap();
+        forged.does(&[order(BOB.0, 3)]).unwrap();
+        forged.game(GameState::Lobby, &[ADA.1]);
+        let idle = r#"{"target":"game","command":"GameState","args":["Idle"]}"#;
+        forged.send(ADA.0, idle, &[]).unwrap();
+        forged
+    }
+
     /// Creates a state in which Ada and Bob search, each alone.
     fn searching() -> Self {
         let mut forged = Self::new();
@@ -105,13 +117,10 @@ impl Forged {
 
 #[test]
 fn a_match_that_goes_well_breaks_no_law() {
-    let mut forged = Forged::matched();
-    forged.game(GameState::Initializing, &[]);
-    forged.does(&[order(ADA.0, 2)]).unwrap();
-    forged.does(&[order(BOB.0, 3)]).unwrap();
+    let mut forged = Forged::ordered();
     forged.after(60).unwrap();
     forged.does(&[ended(MatchOutcome::Launched)]).unwrap();
-    forged.after(50).unwrap();
+    forged.after(60).unwrap();
 }
 
 #[test]
@@ -190,12 +199,7 @@ fn the_game_of_a_match_is_started_by_its_players_and_the_host_is_first() {
 #[test]
 fn matches_keep_their_time_limits() {
     breaks(Forged::matched().after(1000), Law::MatchesAreTold);
-    let mut forged = Forged::matched();
-    forged.game(GameState::Initializing, &[]);
-    forged.does(&[order(ADA.0, 2), order(BOB.0, 3)]).unwrap();
-    forged.game(GameState::Lobby, &[ADA.1]);
-    let idle = r#"{"target":"game","command":"GameState","args":["Idle"]}"#;
-    forged.send(ADA.0, idle, &[]).unwrap();
+    let mut forged = Forged::ordered();
     forged.after(60).unwrap();
     breaks(forged.after(60), Law::MatchesEnd);
 }
