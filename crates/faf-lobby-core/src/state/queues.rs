@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::io::SearchId;
 use crate::matchmaking::queue::{QueueData, QueueId};
+use crate::matchmaking::vetoes::VetoRules;
 use crate::matchmaking::{PopTimer, QueueRules, UnmatchedReason, WaitingTimes};
 
 /// All queues, and all searches.
@@ -22,6 +23,8 @@ pub(crate) struct Queues {
     changed: BTreeSet<QueueId>,
     /// Whether searches have changed since `take_unsaved`.
     is_unsaved: bool,
+    /// The selections of vetoes that the brackets of the queues allow.
+    veto_rules: VetoRules,
 }
 
 /// A queue with its searches.
@@ -215,6 +218,17 @@ impl Queues {
     /// Returns whether a player searches in any queue.
     pub(crate) fn is_searching(&self, player: PlayerId) -> bool {
         self.searching.contains_key(&player)
+    }
+
+    pub(crate) fn veto_rules(&self) -> &VetoRules {
+        &self.veto_rules
+    }
+
+    /// Replaces the rules of vetoes. Returns whether they are others than before.
+    pub(crate) fn set_veto_rules(&mut self, rules: VetoRules) -> bool {
+        let is_change = rules != self.veto_rules;
+        self.veto_rules = rules;
+        is_change
     }
 
     /// Marks a queue for the next report.

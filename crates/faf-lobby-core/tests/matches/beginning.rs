@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use faf_lobby_core::matchmaking::map_pool::{PoolEntry, PoolEntryId, RatingSelection};
+use faf_lobby_core::matchmaking::map_pool::{PoolEntry, RatingSelection};
 use faf_lobby_core::{Event, MatchOutcome, Settings};
+use faf_protocol::PoolEntryId;
 use faf_protocol::{GameId, Json};
 use faf_testkit::store::FakeStore;
 use serde_json::{Value, json};

@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntry, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::ratings::LADDER;
 use faf_lobby_core::{Ban, ConnId, MapVersion, MatchOutcome, QueueEvent, Settings, Timestamp};
 use faf_protocol::server_message::{LeaderboardRating, Rating};
+use faf_protocol::{BracketId, PoolEntryId};
 use faf_testkit::lobby::{BEGINNING, SimulatedLobby};
 use faf_testkit::store::FakeStore;
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntry, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::matchmaking::violations::ViolationSettings;
@@ -10,7 +10,7 @@ use faf_lobby_core::request::OpenMatch;
 use faf_lobby_core::{MapVersion, Reply, Request, RequestId, SavedQueues, Ticket, Timestamp};
 use faf_lobby_store::seed::SeedFile;
 use faf_lobby_store::{Backend, perform};
-use faf_protocol::{GameId, Json, PlayerId};
+use faf_protocol::{BracketId, GameId, Json, PlayerId, PoolEntryId};
 
 use super::{facts, plant, plant_for_games, store};
 use crate::golden;
