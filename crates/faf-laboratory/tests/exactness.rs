@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use faf_laboratory::{Change, End, Extraction, Trace, TraceEvent, play};
-use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntry, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::random::Random;
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
@@ -16,7 +16,7 @@ use faf_lobby_core::{
     Timestamp, World,
 };
 use faf_protocol::server_message::{LeaderboardRating, Rating};
-use faf_protocol::{ClientMessage, Country, PlayerId, SessionNumber};
+use faf_protocol::{BracketId, ClientMessage, Country, PlayerId, PoolEntryId, SessionNumber};
 use faf_testkit::lobby::BEGINNING;
 use faf_testkit::store::FakeStore;
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use faf_laboratory::{Change, TraceEvent, play};
 use faf_lobby_core::MapVersion;
-use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntry, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
+use faf_protocol::{BracketId, PoolEntryId};
 
 use super::super::replay::Replay;
 use super::rig::{NAMES, Rig};
