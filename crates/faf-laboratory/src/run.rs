@@ -235,8 +235,8 @@ impl<'a> Evening<'a> {
         self.searches.insert(*id, search);
     }
 
-    /// Marks all searches of a search's players that go on in the run: on the evening they are
-    /// over.
+    /// Marks the searches that the players of a matched search still have in the run: on the
+    /// evening a match has ended them.
     fn matched_on_the_evening(&mut self, now: Duration, search: SearchId) {
         let members = self.searches.get(&search).map_or(&[][..], |search| &search.members);
         let open: BTreeSet<SearchId> = members

@@ -39,7 +39,7 @@ pub struct TraceStep {
     /// Time on any clock; seconds in a file.
     #[serde(with = "seconds")]
     pub at: Duration,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub event: TraceEvent,
 }
@@ -101,8 +101,8 @@ pub struct Timing {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TracedSearch {
-    /// Number of the search; no other has it. A round takes the searches in the order of their
-    /// numbers.
+    /// Number of the search; no other has it. A round takes searches in the order of these
+    /// numbers, the lowest first.
     pub id: SearchId,
     /// Its queue, which must be in the trace.
     pub queue: QueueId,
@@ -270,7 +270,7 @@ impl Trace {
     }
 }
 
-/// What the lines so far allow the next one to be.
+/// The lines so far, as far as the next one depends on them.
 #[derive(Default)]
 struct Check {
     now: Duration,

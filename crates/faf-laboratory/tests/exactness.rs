@@ -6,13 +6,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use faf_laboratory::{Change, End, Extraction, Trace, TraceEvent, play};
-use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntry, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::random::Random;
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
-use faf_lobby_core::{ConnId, Effect, Event, MapVersion, Moment, Request, Settings, Timestamp, World};
+use faf_lobby_core::matchmaking::{Candidate, MatchmakingSettings, Member, Round};
+use faf_lobby_core::{
+    ConnId, Effect, Event, MapVersion, Moment, Popped, PoppedSearch, QueueEvent, Request, SearchId, Settings,
+    Timestamp, World,
+};
 use faf_protocol::server_message::{LeaderboardRating, Rating};
-use faf_protocol::{ClientMessage, Country, PlayerId, SessionNumber};
+use faf_protocol::{BracketId, ClientMessage, Country, PlayerId, PoolEntryId, SessionNumber};
 use faf_testkit::lobby::BEGINNING;
 use faf_testkit::store::FakeStore;
 
@@ -250,6 +254,36 @@ fn searches_that_come_back_after_a_restart_are_in_the_trace() {
         .filter(|step| matches!(&step.event, TraceEvent::Search(search) if search.past.is_some()));
     assert!(restored.count() > 10);
     assert!(exact(&trace) > 10);
+}
+
+#[test]
+fn ratings_that_change_during_a_search_are_in_the_trace_before_the_round_that_saw_them() {
+    let evening = Evening::new(1);
+    let settings = MatchmakingSettings::default();
+    let candidate = |mean| {
+        let rating = Rating { mean, deviation: 80.0 };
+        Candidate::new(vec![Member { player: PlayerId(1), rating, games: 100 }], 0, 0.9, &settings)
+    };
+    let (queue, search) = (QueueId(1), SearchId(1));
+    let began = QueueEvent::SearchBegan { queue, search, candidate: Box::new(candidate(1500.0)) };
+    let popped = |mean| {
+        let searches = vec![PoppedSearch { search, waited: Duration::ZERO, candidate: candidate(mean) }];
+        let (wait, round, games) = (Duration::from_secs(45), Round::default(), Vec::new());
+        QueueEvent::Popped(Box::new(Popped { queue, wait, searches, round, games }))
+    };
+    let mut extraction = Extraction::new(&evening.world, Duration::ZERO);
+    let events = [began, popped(1500.0), popped(1600.0), popped(1600.0)];
+    extraction.add(Duration::from_secs(1), &events, &evening.world);
+    let steps = extraction.finish().steps;
+    let kinds: Vec<Option<f64>> = steps
+        .iter()
+        .filter_map(|step| match &step.event {
+            TraceEvent::Ratings(ratings) => Some(Some(ratings.members[0].rating.mean)),
+            TraceEvent::Round(_) => Some(None),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kinds, [None, Some(1600.0), None, None]);
 }
 
 #[test]

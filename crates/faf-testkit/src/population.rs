@@ -47,8 +47,8 @@ pub struct Population {
     pub mean: f64,
     /// Standard deviation of their displayed ratings.
     pub deviation: f64,
-    /// Displayed ratings from which to draw, all with the same probability; empty for a normal
-    /// distribution.
+    /// Displayed ratings from which to draw, all with the same probability; if there are none,
+    /// the distribution is normal.
     pub ratings: Vec<f64>,
     /// Share of players with few games, in percent.
     pub newbies: f64,

@@ -15,8 +15,8 @@ use crate::ops::recorder::replay::Replay;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Commands {
-    /// Run recorded searches again, also with other settings, and compare waiting time with quality;
-    /// docs/src/guide/matchmaking.md describes it
+    /// Run recorded searches again, also with other settings, and compare waiting time with
+    /// quality; docs/src/guide/matchmaking.md describes it
     #[command(after_help = exit_code::HELP)]
     Replay {
         /// A file from the folder `recording`, or a trace
