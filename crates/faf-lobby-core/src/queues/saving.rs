@@ -110,8 +110,8 @@ pub(crate) fn stop_returning(lobby: &mut Lobby) {
     lobby.returning = Returning::default();
 }
 
-/// Restores the party and the searches of a player who has logged in, if all others of them are
-/// back.
+/// Restores the party and the searches of a player who has logged in, if all others in them are
+/// back as well.
 pub(crate) fn returned(lobby: &mut Lobby, player: PlayerId) {
     if let Some(vetoes) = lobby.returning.vetoes.remove(&player)
         && let Some(online) = lobby.players.get_mut(player)

@@ -121,7 +121,7 @@ pub(crate) struct Map {
     pub(crate) is_ranked: bool,
 }
 
-/// What the matchmaker has arranged for a game.
+/// The part of a game that the matchmaker has arranged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Arranged {
     pub(crate) queue: QueueId,
