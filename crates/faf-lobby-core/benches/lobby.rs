@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntry, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::ratings::GLOBAL;
 use faf_lobby_core::{ConnId, Event, MapVersion};
-use faf_protocol::{ClientMessage, Message, PlayerId};
+use faf_protocol::{BracketId, ClientMessage, Message, PlayerId, PoolEntryId};
 
 use rig::{GAMES, Lobby, MEMBERS, host_of, player_option, quiet};
 

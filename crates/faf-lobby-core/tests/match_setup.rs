@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use faf_lobby_core::matchmaking::game_name::{NamedPlayer, game_name};
 use faf_lobby_core::matchmaking::map_choice::{AntiRepetition, MapChoice, without_repetition};
-use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntry, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::slots::{Slot, assign_slots};
-use faf_lobby_core::matchmaking::vetoes::{Veto, VetoSettings, Vetoes, tokens_of_match};
+use faf_lobby_core::matchmaking::vetoes::{VetoSettings, Vetoes, tokens_of_match};
 use faf_lobby_core::matchmaking::violations::{Violation, ViolationSettings, Violations};
 use faf_lobby_core::{MapVersion, Timestamp};
-use faf_protocol::PlayerId;
+use faf_protocol::client_message::Veto;
+use faf_protocol::{BracketId, PlayerId, PoolEntryId};
 use faf_testkit::golden;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntry, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::{ConnId, MapVersion, Settings};
-use faf_protocol::PlayerId;
 use faf_protocol::server_message::{LeaderboardRating, Rating};
+use faf_protocol::{BracketId, PlayerId, PoolEntryId};
 use faf_testkit::golden;
 use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;

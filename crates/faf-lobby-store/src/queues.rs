@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use faf_lobby_core::MapVersion;
-use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId, TEAM_SIZE_MAX};
 use faf_protocol::server_message::Rating;
-use faf_protocol::{Json, JsonKind};
+use faf_protocol::{Json, JsonKind, PoolEntryId};
 
 /// Number of newest games of a leaderboard that count for the rating peak of its queues.
 pub const PEAK_GAMES: u32 = 1000;
@@ -178,8 +178,9 @@ fn game_options(params: &str) -> serde_json::Result<BTreeMap<String, Json>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use faf_lobby_core::matchmaking::map_pool::{BracketId, PoolMap};
+    use faf_lobby_core::matchmaking::map_pool::PoolMap;
     use faf_lobby_core::matchmaking::vetoes::VetoSettings;
+    use faf_protocol::BracketId;
 
     fn queue_row(id: u32) -> QueueRow {
         QueueRow {

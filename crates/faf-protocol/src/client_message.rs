@@ -11,13 +11,13 @@
 
 use std::borrow::Cow;
 
-use serde::de::Error;
+use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{EncodeError, FieldError, JsonKind};
 use crate::faction::{Faction, Factions};
 use crate::gpgnet::GpgNetMessage;
-use crate::ids::{GameId, PlayerId};
+use crate::ids::{BracketId, GameId, PlayerId, PoolEntryId};
 use crate::json::Json;
 use crate::json::escape;
 use crate::json::loose::Loose;
@@ -368,12 +368,13 @@ client_commands! {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             faction: Option<Faction>,
         };
+        /// Replaces the maps that the player does not want to play in the matchmaker
+        /// (matchmaking.md section 12).
+        SetPlayerVetoes(SetPlayerVetoes) = "set_player_vetoes";
     }
     untyped {
         /// A player slows the game down: a command of games, which some send without their target.
         Bottleneck = "Bottleneck";
-        /// Vetoes maps of the matchmaker.
-        SetPlayerVetoes = "set_player_vetoes";
     }
 }
 
@@ -522,6 +523,42 @@ pub enum ConnectivityTarget {
     Connectivity,
 }
 
+/// Members of `set_player_vetoes`.
+///
+/// ```json
+/// {
+///   "command": "set_player_vetoes",
+///   "vetoes": [
+///     {
+///       "matchmaker_queue_map_pool_id": 3, "map_pool_map_version_id": 17,
+///       "veto_tokens_applied": 1
+///     }
+///   ]
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetPlayerVetoes {
+    /// The whole selection; at most [`LIST_LIMIT`] elements. Of those for the same map, the last
+    /// one counts.
+    pub vetoes: Vec<Veto>,
+}
+
+/// Tokens of a player against a map, in `set_player_vetoes` and `vetoes_info`.
+///
+/// Numbers must be integers; texts of numbers and fractions are errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Veto {
+    /// The bracket in which the map is not wanted.
+    #[serde(rename = "matchmaker_queue_map_pool_id")]
+    pub bracket: BracketId,
+    /// The map, as an entry of the bracket's pool.
+    #[serde(rename = "map_pool_map_version_id")]
+    pub entry: PoolEntryId,
+    /// Number of tokens; never negative.
+    #[serde(rename = "veto_tokens_applied", deserialize_with = "number_of_tokens")]
+    pub tokens: i64,
+}
+
 /// A message from a client that names no command, or whose members do not fit its command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{}: {error}", .command.as_deref().unwrap_or("no command"))]
@@ -616,10 +653,9 @@ impl Members for AdminAction {
             "closeFA" => Self::CloseFa { user_id: message.field("user_id")? },
             "closelobby" => Self::CloseLobby { user_id: message.field("user_id")? },
             "broadcast" => Self::Broadcast { message: message.optional_field("message")? },
-            "join_channel" => Self::JoinChannel {
-                user_ids: players(message, "user_ids")?,
-                channel: message.field("channel")?,
-            },
+            "join_channel" => {
+                Self::JoinChannel { user_ids: list(message, "user_ids")?, channel: message.field("channel")? }
+            }
             other => Self::Other { action: other.to_owned() },
         }))
     }
@@ -633,6 +669,12 @@ impl Members for ModvaultAction {
             "download" => Self::Download { uid: message.field("uid")? },
             other => return Err(unknown("type", other)),
         }))
+    }
+}
+
+impl Members for SetPlayerVetoes {
+    fn read(message: &Message) -> Result<Option<Self>, FieldError> {
+        Ok(Some(Self { vetoes: list(message, "vetoes")? }))
     }
 }
 
@@ -751,8 +793,13 @@ fn string_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     })
 }
 
-/// Reads a list of ids, of bounded length.
-fn players(message: &Message, field: &str) -> Result<Vec<PlayerId>, FieldError> {
+fn number_of_tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let tokens = i64::deserialize(deserializer)?;
+    (tokens >= 0).then_some(tokens).ok_or_else(|| Error::custom("a number of tokens must not be negative"))
+}
+
+/// Reads a list of bounded length.
+fn list<T: DeserializeOwned>(message: &Message, field: &str) -> Result<Vec<T>, FieldError> {
     let too_many = || FieldError {
         field: Some(field.to_owned()),
         reason: format!("has more than {LIST_LIMIT} elements"),
@@ -813,6 +860,8 @@ mod tests {
             r#"{"command":"game_join","uid":5012,"password":"p"}"#,
             r#"{"command":"restore_game_session","game_id":123}"#,
             r#"{"command":"match_ready"}"#,
+            r#"{"command":"set_player_vetoes","vetoes":[]}"#,
+            r#"{"command":"set_player_vetoes","vetoes":[{"matchmaker_queue_map_pool_id":3,"map_pool_map_version_id":17,"veto_tokens_applied":1},{"matchmaker_queue_map_pool_id":-4,"map_pool_map_version_id":-1,"veto_tokens_applied":9223372036854775807}]}"#,
             r#"{"command":"InitiateTest","target":"connectivity"}"#,
             r#"{"command":"GameState","args":["Idle"],"target":"game"}"#,
             r#"{"command":"no_such_command","n":1.50}"#,
@@ -845,6 +894,52 @@ mod tests {
         assert_eq!(error(r#"{"command":"modvault","type":"x"}"#), "modvault: `type`: unknown value `x`");
         let nameless = ClientMessage::Game(GpgNetMessage::new("", []));
         assert_eq!(read(r#"{"command":"GameState","target":"game","args":{}}"#), Ok(nameless));
+    }
+
+    #[test]
+    fn malformed_vetoes_are_errors() {
+        let element = |bracket: &str, entry: &str, tokens: &str| {
+            format!(
+                r#"{{"matchmaker_queue_map_pool_id":{bracket},"map_pool_map_version_id":{entry},"veto_tokens_applied":{tokens}}}"#
+            )
+        };
+        let is_read = |vetoes: &str| read(&format!(r#"{{"command":"set_player_vetoes"{vetoes}}}"#)).is_ok();
+        let with = |elements: &str| is_read(&format!(r#","vetoes":[{elements}]"#));
+        assert!(with(&element("1", "1", "0")) && with(""));
+        for value in ["null", "true", "\"1\"", "1.5", "[1]", "{}", "9223372036854775808"] {
+            for elements in [element(value, "1", "1"), element("1", value, "1"), element("1", "1", value)] {
+                assert!(!with(&elements), "{elements}");
+            }
+        }
+        for elements in [
+            &element("1", "1", "-1"),
+            r#"{"map_pool_map_version_id":1,"veto_tokens_applied":1}"#,
+            r#"{"matchmaker_queue_map_pool_id":1,"veto_tokens_applied":1}"#,
+            r#"{"matchmaker_queue_map_pool_id":1,"map_pool_map_version_id":1}"#,
+            "null",
+            "[]",
+            "3",
+        ] {
+            assert!(!with(elements), "{elements}");
+        }
+        for vetoes in ["", r#","vetoes":null"#, r#","vetoes":{}"#, r#","vetoes":1"#] {
+            assert!(!is_read(vetoes), "{vetoes}");
+        }
+    }
+
+    #[test]
+    fn lists_have_bounded_lengths() {
+        let element =
+            r#"{"matchmaker_queue_map_pool_id":1,"map_pool_map_version_id":1,"veto_tokens_applied":1}"#;
+        let vetoes = |count| {
+            let elements = vec![element; count].join(",");
+            read(&format!(r#"{{"command":"set_player_vetoes","vetoes":[{elements}]}}"#))
+        };
+        assert!(vetoes(LIST_LIMIT).is_ok());
+        assert_eq!(
+            vetoes(LIST_LIMIT + 1).unwrap_err().to_string(),
+            "set_player_vetoes: `vetoes`: has more than 10000 elements"
+        );
     }
 
     #[test]

@@ -27,6 +27,18 @@ pub struct GameId(pub u32);
 #[serde(transparent)]
 pub struct SessionNumber(pub u32);
 
+/// Id of a bracket of the matchmaker, a rating range of a queue: a row of
+/// `matchmaker_queue_map_pool`. A queue may use the same pool in several brackets (matchmaking.md
+/// M10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BracketId(pub i64);
+
+/// Id of an entry of a map pool: a row of `map_pool_map_version`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PoolEntryId(pub i64);
+
 macro_rules! display_number {
     ($($id:ident)*) => {$(
         impl fmt::Display for $id {
@@ -47,7 +59,7 @@ macro_rules! deserialize_id {
     )*};
 }
 
-display_number! { PlayerId GameId SessionNumber }
+display_number! { PlayerId GameId SessionNumber BracketId PoolEntryId }
 deserialize_id! { PlayerId GameId }
 
 struct IdVisitor;

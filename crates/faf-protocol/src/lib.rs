@@ -63,7 +63,7 @@ pub use client_message::{ClientCommand, ClientMessage, CommandError};
 pub use country::{Country, InvalidCountry};
 pub use error::{DecodeError, EncodeError, FieldError, JsonKind, Malformed};
 pub use faction::{Faction, Factions};
-pub use ids::{GameId, PlayerId, SessionNumber};
+pub use ids::{BracketId, GameId, PlayerId, PoolEntryId, SessionNumber};
 pub use json::{Json, JsonRef};
 pub use limits::Limits;
 pub use message::Message;

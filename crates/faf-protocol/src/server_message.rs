@@ -16,12 +16,12 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::client_message::serialize_carried;
+use crate::client_message::{Veto, serialize_carried};
 use crate::country::Country;
 use crate::error::{EncodeError, FieldError};
 use crate::faction::Factions;
 use crate::gpgnet::GpgNetMessage;
-use crate::ids::{GameId, PlayerId, SessionNumber};
+use crate::ids::{GameId, PlayerId, PoolEntryId, SessionNumber};
 use crate::json::{Json, escape};
 use crate::message::Message;
 use crate::wire::{Encode, Heartbeat};
@@ -325,8 +325,8 @@ server_messages! {
     ///
     /// 1. The client starts the game process, and sends `GameState ["Idle"]` when it runs. The
     ///    server does not answer, and the game still counts as `closed`. `Idle` must come within
-    ///    the server's `game_setup_timeout` (30 s, in co-op games and
-    ///    matches 60 s), or the server abandons the game.
+    ///    the server's `game_setup_timeout` (30 s, in co-op games and matches 60 s), or the server
+    ///    abandons the game.
     /// 2. The process sends `GameState ["Lobby"]` through the client when others can connect to it.
     ///    The server sends `HostGame` with the folder of the map. From this moment the game is
     ///    `open` for all players who may see it: they can join it, it is in the list of games at
@@ -386,7 +386,7 @@ server_messages! {
         game_options: BTreeMap<String, Json>,
         /// Id of the chosen entry of the map pool.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        map_pool_map_version_id: Option<i64>,
+        map_pool_map_version_id: Option<PoolEntryId>,
     };
     /// The player cannot join that game; sent before a notice that says the same (games.md section
     /// 1.6).
@@ -485,6 +485,28 @@ server_messages! {
         count: u32,
         /// Time of this one: ISO 8601, UTC.
         time: String,
+    };
+    /// The maps that the player does not want to play, as far as the brackets of the matchmaker
+    /// allow it (matchmaking.md section 12). Sent if `set_player_vetoes` asked for something else,
+    /// and if the brackets have changed so that the selection could not stay as it was.
+    ///
+    /// ```json
+    /// {
+    ///   "command": "vetoes_info", "forced": false,
+    ///   "vetoes": [
+    ///     {
+    ///       "matchmaker_queue_map_pool_id": 3, "map_pool_map_version_id": 17,
+    ///       "veto_tokens_applied": 1
+    ///     }
+    ///   ]
+    /// }
+    /// ```
+    VetoesInfo(VetoesInfo) = "vetoes_info" {
+        /// Whether a map that can still be played has lost tokens because its bracket has changed.
+        /// Then all searches with the player have ended.
+        forced: bool,
+        /// The selection that counts now, in the order of the ids.
+        vetoes: Vec<Veto>,
     };
     /// Another player invites this one to a party (parties.md section 2.2).
     ///
@@ -657,7 +679,7 @@ server_messages! {
 
 /// The effect of a newer message on one that waits for a slow client.
 ///
-/// Clients keep only the newest state of games and players, so it suffices if they receive that.
+/// Clients keep only the newest states of games, players and queues, so these are enough for them.
 /// Everything else is delivered in its order; only [`Pong`](ServerMessage::Pong) may overtake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Merging {
@@ -667,6 +689,9 @@ pub enum Merging {
     Game(GameId),
     /// Newer states of its players replace the older ones.
     Players,
+    /// Newer messages replace it when they have the states of all its queues. The response to a
+    /// request for all queues is always delivered.
+    Queues,
     /// One waiting `ping` is enough.
     Ping,
 }
@@ -903,6 +928,7 @@ impl ServerMessage {
         match self {
             Self::GameInfo(game) => Merging::Game(game.uid),
             Self::PlayerInfo(_) => Merging::Players,
+            Self::MatchmakerInfo(_) => Merging::Queues,
             Self::Ping => Merging::Ping,
             _ => Merging::Never,
         }
@@ -1072,6 +1098,8 @@ mod tests {
             r#"{"command":"match_cancelled","game_id":null}"#.to_owned(),
             r#"{"command":"search_timeout","timeouts":[{"player":11,"expires_at":"t"}]}"#.to_owned(),
             r#"{"command":"search_violation","count":2,"time":"t"}"#.to_owned(),
+            r#"{"command":"vetoes_info","forced":true,"vetoes":[]}"#.to_owned(),
+            r#"{"command":"vetoes_info","forced":false,"vetoes":[{"matchmaker_queue_map_pool_id":3,"map_pool_map_version_id":17,"veto_tokens_applied":1}]}"#.to_owned(),
             r#"{"command":"party_invite","sender":11}"#.to_owned(),
             r#"{"command":"update_party","owner":11,"members":[{"player":11,"factions":["uef","nomad"]}]}"#.to_owned(),
             r#"{"command":"kicked_from_party"}"#.to_owned(),

@@ -24,13 +24,14 @@ mod invite_to_party;
 mod kick_player_from_party;
 mod leave_party;
 mod matchmaker_info;
-mod matchmaking_unavailable;
 mod modvault;
 mod ping;
 mod restore_game_session;
 mod set_party_factions;
+mod set_player_vetoes;
 mod social_add;
 mod social_remove;
+mod unknown;
 
 use faf_protocol::{ClientCommand, ClientMessage, CommandError};
 
@@ -83,7 +84,7 @@ macro_rules! command_table {
                     $(
                         Some(ClientCommand::$untyped) => $($untyped_handle)::+(lobby, conn, &message),
                     )*
-                    _ => matchmaking_unavailable::unknown(lobby, conn, &message),
+                    _ => unknown::handle(lobby, conn, &message),
                 },
             }
         }
@@ -119,13 +120,13 @@ command_table! {
         (true,  true,  Heartbeat)      Pong => nothing();
         (false, true,  Join)           RestoreGameSession(request) => restore_game_session::handle(&request);
         (false, true,  Party)          SetPartyFactions(request) => set_party_factions::handle(&request);
+        (false, true,  Party)          SetPlayerVetoes(request) => set_player_vetoes::handle(request);
         (false, true,  List)           SocialAdd(request) => social_add::handle(&request);
         (false, true,  List)           SocialRemove(request) => social_remove::handle(&request);
     }
     untyped {
         // A game may still send it while its client logs in again.
-        (true,  true,  Game)           Bottleneck => matchmaking_unavailable::unknown;
-        (false, true,  Party)          SetPlayerVetoes => matchmaking_unavailable::ignore;
+        (true,  true,  Game)           Bottleneck => unknown::handle;
     }
 }
 
@@ -147,6 +148,7 @@ pub(crate) fn handle(
 /// Refuses a message whose members do not fit its command.
 fn refuse_unreadable(lobby: &mut Lobby, conn: ConnId, error: CommandError) -> Result<Progress, Refusal> {
     match (known(error.command.as_ref()), lobby.session(conn).player) {
+        (Some(ClientCommand::SetPlayerVetoes), Some(_)) => Err(set_player_vetoes::refuse_unreadable()),
         (Some(command), Some(player)) if rule(command).class == CommandClass::Party => {
             Err(parties::refuse_unreadable(lobby, player, command, &error))
         }

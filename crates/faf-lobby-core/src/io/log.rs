@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use faf_protocol::{GameId, PlayerId};
+use faf_protocol::{BracketId, GameId, PlayerId};
 
 use crate::io::{ConnId, LoginMethod, Permission, RequestId};
 use crate::state::CommandClass;
@@ -131,6 +131,13 @@ pub enum LogLine {
         /// Whether the game counts.
         validity: Validity,
     },
+    /// The settings of vetoes in a bracket would leave too few maps, so nobody has tokens there.
+    InvalidVetoSettings {
+        /// Technical name of the queue.
+        queue: String,
+        /// The bracket.
+        bracket: BracketId,
+    },
     /// The database says that a write about a game can never be stored.
     GameRefused {
         /// The game.
@@ -188,6 +195,10 @@ impl fmt::Display for LogLine {
                 write!(f, "game {game} is launched with {players} players")
             }
             Self::GameEnded { game, validity } => write!(f, "game {game} has ended: {}", validity.name()),
+            Self::InvalidVetoSettings { queue, bracket } => write!(
+                f,
+                "nobody can veto maps in bracket {bracket} of the queue {queue}: its settings would leave too few maps"
+            ),
             Self::GameRefused { game } => {
                 write!(f, "something about game {game} contradicts what is stored and is dropped")
             }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use faf_protocol::server_message::{MatchFound, ServerMessage, Visibility};
-use faf_protocol::{Faction, GameId, PlayerId};
+use faf_protocol::{Faction, GameId, PlayerId, PoolEntryId};
 
 use crate::game_options::{Accepted, GameKind, GameOptions};
 use crate::games::joining;
@@ -14,7 +14,7 @@ use crate::matches::launching::enter_phase;
 use crate::matchmaking::MatchQuality;
 use crate::matchmaking::game_name::{NamedPlayer, game_name};
 use crate::matchmaking::map_choice::MapChoice;
-use crate::matchmaking::map_pool::{Bracket, PoolEntryId, PoolMap};
+use crate::matchmaking::map_pool::{Bracket, PoolMap};
 use crate::matchmaking::queue::{QueueData, QueueId};
 use crate::matchmaking::slots::assign_slots;
 use crate::matchmaking::vetoes::Vetoes;

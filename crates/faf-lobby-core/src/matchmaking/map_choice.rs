@@ -26,9 +26,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use faf_protocol::PoolEntryId;
 use serde::{Deserialize, Serialize};
 
-use super::map_pool::{Bracket, PoolEntry, PoolEntryId, PoolMap};
+use super::map_pool::{Bracket, PoolEntry, PoolMap};
 use super::vetoes::{Vetoes, tokens_of_match};
 
 /// Rules that keep players from playing the same map again and again.
@@ -203,8 +204,9 @@ fn targets(map: usize, weights: &[f64], plays: &[Plays], rules: &AntiRepetition)
 mod tests {
     use super::*;
     use crate::io::MapVersion;
-    use crate::matchmaking::map_pool::BracketId;
-    use crate::matchmaking::vetoes::{Veto, VetoSettings};
+    use crate::matchmaking::vetoes::VetoSettings;
+    use faf_protocol::BracketId;
+    use faf_protocol::client_message::Veto;
     use proptest::prelude::*;
 
     /// A pool with these weights, where the ids of entries and map versions begin at 1. The last

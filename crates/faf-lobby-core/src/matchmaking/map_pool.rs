@@ -3,23 +3,13 @@
 
 use std::fmt;
 
+use faf_protocol::{BracketId, PoolEntryId};
 use serde::{Deserialize, Serialize};
 
 use super::generated_map::{GeneratedMap, InvalidParams};
 use super::vetoes::VetoSettings;
 use crate::io::MapVersion;
 use crate::maps::is_map_folder;
-
-/// Id of an entry of a map pool: a row of `map_pool_map_version`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct PoolEntryId(pub i64);
-
-/// Id of a bracket: a row of `matchmaker_queue_map_pool`. A queue may use the same pool in several
-/// brackets (M10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct BracketId(pub i64);
 
 /// An entry of a map pool. Entries are told apart by the ids of their rows, so that two generated
 /// maps with the same parameters are two entries (M11).

@@ -5,18 +5,17 @@
 //!   set_player_vetoes          brackets, at each reload       players of a match
 //!          |                              |                           |
 //!          v                              v                           v
-//!   Vetoes::requested  ------->  Vetoes::adjusted  ------->  VetoSettings::weights
-//!   all that is well formed      what the brackets allow     of the maps of the bracket
+//!   Vec<Veto>  --------------->  Vetoes::adjusted  ------->  VetoSettings::weights
+//!   all that is well formed      what VetoRules allow        of the maps of the bracket
 //! ```
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use faf_protocol::Message;
+use faf_protocol::client_message::Veto;
+use faf_protocol::{BracketId, PoolEntryId};
 use serde::{Deserialize, Serialize};
 
-use super::map_pool::{Bracket, BracketId, PoolEntryId};
-use crate::texts;
+use super::map_pool::Bracket;
 
 /// Rules of vetoes in a bracket (section 12.2).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -58,13 +57,18 @@ impl VetoSettings {
     /// Returns the tokens that a player gets of those requested for each map of the pool, in its
     /// order: never more than requested, and none once the player has no more (section 12.3).
     pub fn given(&self, requested: impl IntoIterator<Item = i64>) -> impl Iterator<Item = i64> {
-        let cap = if self.max_tokens_per_map == 0 { i64::MAX } else { i64::from(self.max_tokens_per_map) };
+        let cap = self.most_on_one_map();
         let mut left = i64::from(self.veto_tokens_per_player);
         requested.into_iter().map(move |requested| {
             let given = requested.max(0).min(left).min(cap);
             left -= given;
             given
         })
+    }
+
+    /// Returns the most tokens that one player may spend on one map.
+    fn most_on_one_map(&self) -> i64 {
+        if self.max_tokens_per_map == 0 { i64::MAX } else { i64::from(self.max_tokens_per_map) }
     }
 
     /// Returns the number of tokens that exclude a map from a match, given the tokens of its
@@ -122,18 +126,35 @@ impl VetoSettings {
     }
 }
 
-/// Tokens on a map, as in `set_player_vetoes` and `vetoes_info` (section 12.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Veto {
-    /// The bracket.
-    #[serde(rename = "matchmaker_queue_map_pool_id")]
-    pub bracket: BracketId,
-    /// Entry of the bracket's pool.
-    #[serde(rename = "map_pool_map_version_id")]
-    pub entry: PoolEntryId,
-    /// Number of tokens.
-    #[serde(rename = "veto_tokens_applied")]
-    pub tokens: i64,
+/// The selections that the brackets allow.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct VetoRules(BTreeMap<BracketId, BracketRules>);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct BracketRules {
+    settings: VetoSettings,
+    /// The place of each entry in the pool.
+    places: BTreeMap<PoolEntryId, usize>,
+}
+
+impl VetoRules {
+    /// Takes the rules of brackets, each given with the team size of its queue. In a bracket whose
+    /// settings are not [valid](VetoSettings::is_valid) nobody has tokens.
+    #[must_use]
+    pub fn new<'a>(brackets: impl IntoIterator<Item = (&'a Bracket, u32)>) -> Self {
+        let rules = |(bracket, team_size): (&Bracket, u32)| {
+            let is_valid = bracket.vetoes.is_valid(team_size, bracket.pool.len());
+            let settings = if is_valid { bracket.vetoes } else { VetoSettings::NO_TOKENS };
+            let places = bracket.pool.iter().enumerate().map(|(place, entry)| (entry.id, place)).collect();
+            (bracket.id, BracketRules { settings, places })
+        };
+        Self(brackets.into_iter().map(rules).collect())
+    }
+
+    /// Returns the place of an entry in the pool of a bracket.
+    fn place(&self, bracket: BracketId, entry: PoolEntryId) -> Option<usize> {
+        self.0.get(&bracket)?.places.get(&entry).copied()
+    }
 }
 
 /// The selection of a player: tokens on maps. Empty by default.
@@ -143,11 +164,6 @@ pub struct Veto {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Veto>", into = "Vec<Veto>")]
 pub struct Vetoes(BTreeMap<(BracketId, PoolEntryId), i64>);
-
-/// A `set_player_vetoes` that cannot be read. The player keeps the old selection, and the
-/// connection stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidVetoData;
 
 /// The change of a selection after the brackets have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,50 +176,60 @@ pub struct Readjusted {
 }
 
 impl Vetoes {
-    /// Reads the selection of a `set_player_vetoes`. Of a map that is named several times, the last
-    /// number of tokens counts.
-    ///
-    /// # Errors
-    /// If `vetoes` or a member of an element is missing, an id or a number of tokens is not an
-    /// integer, or a number of tokens is negative. The original closes the connection after some of
-    /// them (section 12.3).
-    pub fn requested(message: &Message) -> Result<Self, InvalidVetoData> {
-        let vetoes: Vec<Veto> = message.field("vetoes").map_err(|_| InvalidVetoData)?;
-        if vetoes.iter().any(|veto| veto.tokens < 0) {
-            return Err(InvalidVetoData);
-        }
-        Ok(vetoes.into())
-    }
-
-    /// Returns the part of this selection that the brackets allow, each given with the team size of
-    /// its queue (section 12.3).
+    /// Returns the part of this selection that the brackets allow (section 12.3).
     ///
     /// Entries of a pool are served in its order, so those at its end are the first to lose tokens
     /// if there are too many. Unknown brackets, unknown entries and entries without tokens are
-    /// dropped. In a bracket whose settings are not [valid](VetoSettings::is_valid) nobody has
-    /// tokens; the caller logs an error about it.
+    /// dropped.
     #[must_use]
-    pub fn adjusted<'a>(&self, brackets: impl IntoIterator<Item = (&'a Bracket, u32)>) -> Self {
+    pub fn adjusted(&self, rules: &VetoRules) -> Self {
+        // Sorted by brackets, and within them by places.
+        let places = self.0.iter().filter_map(|(&(bracket, entry), &tokens)| {
+            Some((bracket, rules.place(bracket, entry)?, entry, tokens))
+        });
+        let mut requested: Vec<_> = places.collect();
+        requested.sort_unstable();
         let mut adjusted = BTreeMap::new();
-        for (bracket, team_size) in brackets {
-            let is_valid = bracket.vetoes.is_valid(team_size, bracket.pool.len());
-            let settings = if is_valid { bracket.vetoes } else { VetoSettings::NO_TOKENS };
-            let keys = bracket.pool.iter().map(|entry| (bracket.id, entry.id));
-            let requested = keys.clone().map(|(bracket, entry)| self.tokens(bracket, entry));
-            adjusted.extend(keys.zip(settings.given(requested)).filter(|(_, given)| *given > 0));
+        for in_bracket in requested.chunk_by(|one, next| one.0 == next.0) {
+            let Some(rules) = in_bracket.first().and_then(|(bracket, ..)| rules.0.get(bracket)) else {
+                continue;
+            };
+            let given = rules.settings.given(in_bracket.iter().map(|(.., tokens)| *tokens));
+            let keys = in_bracket.iter().map(|(bracket, _, entry, _)| (*bracket, *entry));
+            adjusted.extend(keys.zip(given).filter(|(_, given)| *given > 0));
         }
         Self(adjusted)
     }
 
-    /// Adjusts a stored selection to changed brackets; `None` if it stays as it is.
+    /// Adjusts a stored selection to changed brackets; `None` if it stays as it is, which costs
+    /// little.
     #[must_use]
-    pub fn readjusted(&self, brackets: &[(&Bracket, u32)]) -> Option<Readjusted> {
-        let vetoes = self.adjusted(brackets.iter().copied());
-        let is_forced = brackets.iter().any(|(bracket, _)| {
-            let has_lost = |entry| self.tokens(bracket.id, entry) > vetoes.tokens(bracket.id, entry);
-            bracket.pool.iter().any(|entry| has_lost(entry.id))
+    pub fn readjusted(&self, rules: &VetoRules) -> Option<Readjusted> {
+        if self.is_allowed(rules) {
+            return None;
+        }
+        let vetoes = self.adjusted(rules);
+        let is_forced = self.0.iter().any(|(&(bracket, entry), &tokens)| {
+            rules.place(bracket, entry).is_some() && vetoes.tokens(bracket, entry) < tokens
         });
-        (vetoes != *self).then_some(Readjusted { vetoes, is_forced })
+        Some(Readjusted { vetoes, is_forced })
+    }
+
+    /// Returns whether the brackets allow all of the selection.
+    fn is_allowed(&self, rules: &VetoRules) -> bool {
+        let mut current: Option<(BracketId, &BracketRules, i64)> = None;
+        self.0.iter().all(|(&(bracket, entry), &tokens)| {
+            let of_bracket = || {
+                let rules = rules.0.get(&bracket)?;
+                Some((bracket, rules, i64::from(rules.settings.veto_tokens_per_player)))
+            };
+            // Vetoes of the same bracket follow each other.
+            let known = current.filter(|(last, ..)| *last == bracket);
+            let Some((_, rules, left)) = known.or_else(of_bracket) else { return false };
+            current = Some((bracket, rules, left - tokens));
+            (1..=left.min(rules.settings.most_on_one_map())).contains(&tokens)
+                && rules.places.contains_key(&entry)
+        })
     }
 
     /// Returns the number of tokens on an entry.
@@ -243,20 +269,11 @@ impl From<Vetoes> for Vec<Veto> {
     }
 }
 
-impl fmt::Display for InvalidVetoData {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(texts::INVALID_VETO_DATA)
-    }
-}
-
-impl std::error::Error for InvalidVetoData {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::io::MapVersion;
     use crate::matchmaking::map_pool::PoolEntry;
-    use faf_protocol::Limits;
     use proptest::prelude::*;
 
     fn settings(tokens: u32, cap: u32, minimum: f64) -> VetoSettings {
@@ -283,69 +300,22 @@ mod tests {
         list.iter().map(veto).collect::<Vec<_>>().into()
     }
 
-    fn requested(text: &str) -> Result<Vetoes, InvalidVetoData> {
-        Vetoes::requested(&Message::parse_text(text, &Limits::default()).unwrap())
-    }
-
-    fn element(bracket: &str, entry: &str, tokens: &str) -> String {
-        format!(
-            r#"{{"matchmaker_queue_map_pool_id":{bracket},"map_pool_map_version_id":{entry},"veto_tokens_applied":{tokens}}}"#
-        )
-    }
-
-    fn command(elements: &str) -> String {
-        format!(r#"{{"command":"set_player_vetoes","vetoes":[{elements}]}}"#)
+    fn rules<'a>(brackets: impl IntoIterator<Item = &'a Bracket>) -> VetoRules {
+        VetoRules::new(brackets.into_iter().map(|bracket| (bracket, 1)))
     }
 
     #[test]
-    fn a_request_is_read_and_written_as_it_came() {
-        let elements = [element("3", "17", "1"), element("3", "18", "0"), element("-4", "-1", "2")].join(",");
-        let read = requested(&command(&elements)).unwrap();
-        assert_eq!(read, vetoes(&[(3, 17, 1), (3, 18, 0), (-4, -1, 2)]));
-        let written = serde_json::to_string(&read).unwrap();
-        assert_eq!(
-            written,
-            format!("[{},{},{}]", element("-4", "-1", "2"), element("3", "17", "1"), element("3", "18", "0"))
-        );
-        let twice = [element("3", "17", "1"), element("3", "17", "2")].join(",");
-        assert_eq!(requested(&command(&twice)), Ok(vetoes(&[(3, 17, 2)])));
-        assert_eq!(requested(&command("")), Ok(Vetoes::default()));
-        assert_eq!(
-            requested(&command(&element("1", "2", &i64::MAX.to_string()))),
-            Ok(vetoes(&[(1, 2, i64::MAX)]))
-        );
-    }
-
-    #[test]
-    fn malformed_requests_are_errors() {
-        for value in ["null", "true", "\"1\"", "1.5", "[1]", "{}", "9223372036854775808"] {
-            for elements in [element(value, "1", "1"), element("1", value, "1"), element("1", "1", value)] {
-                assert_eq!(requested(&command(&elements)), Err(InvalidVetoData), "{elements}");
-            }
-        }
-        for elements in [
-            &element("1", "1", "-1"),
-            r#"{"map_pool_map_version_id":1,"veto_tokens_applied":1}"#,
-            r#"{"matchmaker_queue_map_pool_id":1,"veto_tokens_applied":1}"#,
-            r#"{"matchmaker_queue_map_pool_id":1,"map_pool_map_version_id":1}"#,
-            "null",
-            "[]",
-            "3",
-        ] {
-            assert_eq!(requested(&command(elements)), Err(InvalidVetoData), "{elements}");
-        }
-        for text in [r#"{"command":"set_player_vetoes"}"#, r#"{"command":"set_player_vetoes","vetoes":null}"#]
-        {
-            assert_eq!(requested(text), Err(InvalidVetoData), "{text}");
-        }
-        assert_eq!(InvalidVetoData.to_string(), "invalid veto data");
+    fn of_several_vetoes_of_a_map_the_last_one_counts() {
+        assert_eq!(vetoes(&[(3, 17, 2), (3, 18, 1), (3, 17, 1)]), vetoes(&[(3, 17, 1), (3, 18, 1)]));
+        let list: Vec<Veto> = vetoes(&[(3, 17, 1), (-4, -1, 2)]).into();
+        assert_eq!(list.iter().map(|veto| veto.bracket.0).collect::<Vec<_>>(), [-4, 3], "in order");
     }
 
     #[test]
     fn tokens_are_given_in_the_order_of_the_pool() {
         let brackets =
             [bracket(1, settings(3, 2, 1.0), &[30, 10, 20, 40]), bracket(2, settings(1, 0, 1.0), &[10, 11])];
-        let adjusted = |list: &[(i64, i64, i64)]| vetoes(list).adjusted(brackets.each_ref().map(|b| (b, 1)));
+        let adjusted = |list: &[(i64, i64, i64)]| vetoes(list).adjusted(&rules(&brackets));
         assert_eq!(adjusted(&[(1, 10, 9), (1, 20, 1), (1, 30, 1)]), vetoes(&[(1, 30, 1), (1, 10, 2)]));
         assert_eq!(adjusted(&[(1, 10, 0), (1, 99, 1), (3, 10, 1), (2, 11, 1)]), vetoes(&[(2, 11, 1)]));
         assert_eq!(adjusted(&[(2, 10, i64::MAX)]), vetoes(&[(2, 10, 1)]));
@@ -355,7 +325,7 @@ mod tests {
     fn nobody_has_tokens_in_a_bracket_with_invalid_settings() {
         let wrong = bracket(1, settings(2, 1, 1.0), &[1, 2, 3]);
         assert!(!wrong.vetoes.is_valid(1, 3));
-        assert!(vetoes(&[(1, 1, 1)]).adjusted([(&wrong, 1)]).is_empty());
+        assert!(vetoes(&[(1, 1, 1)]).adjusted(&rules([&wrong])).is_empty());
         // NaN and infinity are not valid either.
         for minimum in [f64::NAN, f64::INFINITY] {
             assert!(!settings(1, 0, minimum).is_valid(1, 5));
@@ -369,14 +339,14 @@ mod tests {
         let before = vetoes(&[(1, 10, 1), (1, 20, 1)]);
         let readjusted = |tokens, entries: &[i64]| {
             let bracket = bracket(1, settings(tokens, 1, 1.0), entries);
-            before.readjusted(&[(&bracket, 1)])
+            before.readjusted(&rules([&bracket]))
         };
         let change = |list: &[_], is_forced| Some(Readjusted { vetoes: vetoes(list), is_forced });
         assert_eq!(readjusted(2, &[10, 20, 30, 40, 50, 60]), None);
         assert_eq!(readjusted(2, &[20, 30, 40, 50, 60]), change(&[(1, 20, 1)], false));
         assert_eq!(readjusted(1, &[10, 20, 30, 40, 50]), change(&[(1, 10, 1)], true));
         assert_eq!(readjusted(2, &[10, 20]), change(&[], true), "settings became invalid");
-        assert_eq!(before.readjusted(&[]), change(&[], false));
+        assert_eq!(before.readjusted(&rules([])), change(&[], false));
     }
 
     proptest! {
@@ -390,7 +360,8 @@ mod tests {
             let entries: Vec<i64> = entries.into_iter().rev().collect();
             let bracket = bracket(1, settings(tokens, cap, minimum), &entries);
             let wish = vetoes(&wish);
-            let adjusted = wish.adjusted([(&bracket, team_size)]);
+            let rules = VetoRules::new([(&bracket, team_size)]);
+            let adjusted = wish.adjusted(&rules);
             let list: Vec<Veto> = adjusted.clone().into();
             prop_assert!(list.iter().map(|veto| veto.tokens).sum::<i64>() <= i64::from(tokens));
             for veto in list {
@@ -398,7 +369,8 @@ mod tests {
                 prop_assert!(veto.tokens > 0 && veto.tokens <= wish.tokens(veto.bracket, veto.entry));
                 prop_assert!(cap == 0 || veto.tokens <= i64::from(cap));
             }
-            prop_assert_eq!(adjusted.readjusted(&[(&bracket, team_size)]), None);
+            prop_assert_eq!(adjusted.readjusted(&rules), None);
+            prop_assert_eq!(wish.readjusted(&rules).is_none(), wish == adjusted);
             let saved = serde_json::to_string(&adjusted).unwrap();
             prop_assert_eq!(serde_json::from_str::<Vetoes>(&saved).unwrap(), adjusted.clone());
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::matchmaking::PopTimer;
 use crate::matchmaking::queue::{QueueData, QueueId};
 use crate::queues::searching::{cancel, cancel_all};
+use crate::queues::vetoes;
 use crate::state::{Lobby, Queue, Timer};
 
 /// Takes in the queues that are stored now: new ones start, changed ones change, and those that are
@@ -27,6 +28,7 @@ pub(crate) fn take_in(lobby: &mut Lobby, stored: Vec<QueueData>) {
         lobby.queues.add(data, lobby.now.elapsed, wait);
         lobby.timers.set(lobby.now.elapsed.saturating_add(wait), Timer::Pop(id));
     }
+    vetoes::readjust(lobby);
 }
 
 fn change(lobby: &mut Lobby, id: QueueId, data: QueueData) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use faf_protocol::server_message::{GameLaunch, Rating, Visibility};
-use faf_protocol::{GameId, Json, PlayerId, Secret};
+use faf_protocol::{GameId, Json, PlayerId, PoolEntryId, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::cut;
@@ -13,7 +13,6 @@ use crate::explanation::Decision;
 use crate::game_options::{GameKind, GameOptions};
 use crate::io::{MapVersion, Publication};
 use crate::maps::is_generated_map;
-use crate::matchmaking::map_pool::PoolEntryId;
 use crate::matchmaking::queue::QueueId;
 use crate::results::{self, Participant, Reports};
 use crate::settings::Settings;
@@ -383,7 +382,7 @@ impl Game {
             expected_players: arranged.map(|arranged| arranged.slots.len()),
             map_position: slot.and_then(|slot| slot.start_spot),
             game_options: arranged.map(|arranged| arranged.options.clone()).unwrap_or_default(),
-            map_pool_map_version_id: arranged.map(|arranged| arranged.entry.0),
+            map_pool_map_version_id: arranged.map(|arranged| arranged.entry),
         }
     }
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::io::SearchId;
 use crate::matchmaking::queue::{QueueData, QueueId};
-use crate::matchmaking::{PopTimer, UnmatchedReason, WaitingTimes};
+use crate::matchmaking::vetoes::VetoRules;
+use crate::matchmaking::{PopTimer, QueueRules, UnmatchedReason, WaitingTimes};
 
 /// All queues, and all searches.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -22,11 +23,13 @@ pub(crate) struct Queues {
     changed: BTreeSet<QueueId>,
     /// Whether searches have changed since `take_unsaved`.
     is_unsaved: bool,
+    /// The selections of vetoes that the brackets of the queues allow.
+    veto_rules: VetoRules,
 }
 
 /// A queue with its searches.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Queue {
+pub struct Queue {
     pub(crate) data: QueueData,
     /// In the order in which they began.
     searches: BTreeMap<SearchId, Search>,
@@ -68,6 +71,36 @@ impl Search {
 }
 
 impl Queue {
+    /// The queue as stored.
+    #[must_use]
+    pub fn data(&self) -> &QueueData {
+        &self.data
+    }
+
+    /// The part of the queue that its rounds depend on.
+    #[must_use]
+    pub fn rules(&self) -> QueueRules {
+        QueueRules { team_size: self.data.team_size, rating_peak: self.data.rating_peak }
+    }
+
+    /// The last rounds, as they decide on the wait for the one after the next.
+    #[must_use]
+    pub fn timer(&self) -> &PopTimer {
+        &self.timer
+    }
+
+    /// Time since the start of the server at which the next round is due.
+    #[must_use]
+    pub fn next_pop(&self) -> Duration {
+        self.next_pop
+    }
+
+    /// The wait that was planned for the next round.
+    #[must_use]
+    pub fn planned(&self) -> Duration {
+        self.planned
+    }
+
     pub(crate) fn searches(&self) -> impl Iterator<Item = (SearchId, &Search)> {
         self.searches.iter().map(|(id, search)| (*id, search))
     }
@@ -185,6 +218,17 @@ impl Queues {
     /// Returns whether a player searches in any queue.
     pub(crate) fn is_searching(&self, player: PlayerId) -> bool {
         self.searching.contains_key(&player)
+    }
+
+    pub(crate) fn veto_rules(&self) -> &VetoRules {
+        &self.veto_rules
+    }
+
+    /// Replaces the rules of vetoes. Returns whether they are others than before.
+    pub(crate) fn set_veto_rules(&mut self, rules: VetoRules) -> bool {
+        let is_change = rules != self.veto_rules;
+        self.veto_rules = rules;
+        is_change
     }
 
     /// Marks a queue for the next report.

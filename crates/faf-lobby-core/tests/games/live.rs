@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntry, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::validity::Validity;
 use faf_lobby_core::{ConnId, Count, Game, GameState, MapVersion, Note, Settings};
+use faf_protocol::{BracketId, PoolEntryId};
 use faf_protocol::{GameId, PlayerId};
 use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;

@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntry, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::ratings::LADDER;
 use faf_lobby_core::{Ban, ConnId, MapVersion, MatchOutcome, QueueEvent, Settings, Timestamp};
 use faf_protocol::server_message::{LeaderboardRating, Rating};
+use faf_protocol::{BracketId, PoolEntryId};
 use faf_testkit::lobby::{BEGINNING, SimulatedLobby};
 use faf_testkit::store::FakeStore;
 use serde_json::Value;
@@ -54,6 +55,9 @@ pub(crate) fn queue(id: u32, name: &str, team_size: u32) -> QueueData {
 pub(crate) fn store() -> FakeStore {
     let mut store = FakeStore::with_accounts(LOGINS);
     store.data.queues = vec![queue(1, SOLO, 1), queue(2, OTHER_SOLO, 1), queue(3, PAIRS, 2)];
+    for version in 7..=9 {
+        store.maps.insert(format!("map_{version}"), MapVersion { id: version, is_ranked: true });
+    }
     for login in LOGINS {
         rate(&mut store, login, 1500.0);
     }
@@ -101,6 +105,11 @@ impl Story {
         self.conns.insert(player, conn);
     }
 
+    /// Continues with a player on another connection.
+    pub(crate) fn set_conn(&mut self, player: u32, conn: ConnId) {
+        self.conns.insert(player, conn);
+    }
+
     pub(crate) fn conn(&self, player: u32) -> ConnId {
         self.conns[&player]
     }
@@ -122,6 +131,12 @@ impl Story {
     pub(crate) fn wait_until(&mut self, second: u64) {
         let rest = Duration::from_secs(second).checked_sub(self.lobby.now());
         self.lobby.advance(rest.expect("that time has passed"));
+    }
+
+    /// Waits until a second before the next round of a queue.
+    pub(crate) fn wait_for_round(&mut self, queue: u32) {
+        let next = self.inside()["queues"]["queues"][queue.to_string()]["next_pop"]["secs"].clone();
+        self.wait_until(next.as_u64().unwrap() - 1);
     }
 
     pub(crate) fn send(&mut self, player: u32, text: &str) {
@@ -187,7 +202,7 @@ impl Story {
     }
 
     /// Returns the messages that a player has received since the last call, without reports to
-    /// everybody, in short forms.
+    /// everybody and the reasons why there is no match yet, in short forms.
     pub(crate) fn seen(&mut self, player: u32) -> Vec<String> {
         self.received(player).iter().map(short).collect()
     }
@@ -198,7 +213,11 @@ impl Story {
         let messages = self.lobby.receive(conn).into_iter();
         let messages = messages.map(|text| serde_json::from_str::<Value>(&text).unwrap());
         let reports = ["player_info", "matchmaker_info", "game_info", "ping"];
-        messages.filter(|message| reports.iter().all(|report| message["command"] != *report)).collect()
+        // Why there is no match yet is said once a minute; it changes nothing.
+        let is_reason =
+            |message: &Value| message["command"] == "search_info" && message.get("reason").is_some();
+        let is_report = |message: &Value| reports.iter().any(|report| message["command"] == *report);
+        messages.filter(|message| !is_report(message) && !is_reason(message)).collect()
     }
 
     /// Returns the messages of one command that a player has received since the last call.
@@ -226,7 +245,7 @@ impl Story {
         self.start(guest, SOLO);
         let expected = [format!("{SOLO} start"), format!("found {SOLO}")];
         let mut seen = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..200 {
             seen.extend(self.seen(host));
             if let Some(game) = seen.last().and_then(|last| last.strip_prefix("launch ")) {
                 let game = game.parse().unwrap();
@@ -234,7 +253,7 @@ impl Story {
                 assert_eq!(self.seen(guest), expected);
                 return game;
             }
-            self.wait(FIRST_ROUND);
+            self.wait(1);
         }
         panic!("{host} and {guest} found no match: {seen:?}");
     }

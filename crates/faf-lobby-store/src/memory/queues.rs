@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::Bracket;
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::{GameData, GameLaunched, MapVersion, SavedQueues};
-use faf_protocol::{GameId, PlayerId};
+use faf_protocol::{BracketId, GameId, PlayerId, PoolEntryId};
 
 use super::seed::{problem, unknown};
 use super::{Memory, contradiction};
@@ -47,6 +47,7 @@ impl Memory {
 
     pub fn save_queues(&mut self, saved: Box<SavedQueues>) -> Result<(), StoreError> {
         self.saved_queues = *saved;
+        self.saves_of_queues += 1;
         Ok(())
     }
 

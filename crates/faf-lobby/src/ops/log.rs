@@ -199,7 +199,9 @@ pub(crate) fn write(line: &LogLine) {
         | LogLine::GameMessageIgnored { .. } => {
             tracing::debug!(target: LOBBY, "{line}");
         }
-        LogLine::GameRefused { .. } | LogLine::UnknownRequest { .. } => {
+        LogLine::InvalidVetoSettings { .. }
+        | LogLine::GameRefused { .. }
+        | LogLine::UnknownRequest { .. } => {
             tracing::error!(target: LOBBY, "{line}");
         }
     }

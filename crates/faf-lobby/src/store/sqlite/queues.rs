@@ -1,6 +1,6 @@
 //! Queues of the matchmaker, and the maps of their games.
 
-use faf_lobby_core::matchmaking::map_pool::{Bracket, BracketId, PoolEntryId};
+use faf_lobby_core::matchmaking::map_pool::Bracket;
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::{MapVersion, SavedQueues};
@@ -8,7 +8,7 @@ use faf_lobby_store::queues::{
     BracketRow, EntryRow, HISTORY_SECONDS, PEAK_GAMES, QueueRow, QueueRows, Unusable, queues, rating_peak,
 };
 use faf_lobby_store::{Queues, StoreError};
-use faf_protocol::PlayerId;
+use faf_protocol::{BracketId, PlayerId, PoolEntryId};
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::live_game::json;
