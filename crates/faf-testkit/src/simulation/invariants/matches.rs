@@ -82,7 +82,10 @@ impl Checker {
         ensure(party.iter().all(|member| team.contains(member)), Law::PartiesStayTogether, || {
             format!("of {party:?} only {team:?} are in one team")
         })?;
-        let other = self.matches.iter().find(|(_, found)| found.players().any(|one| one == player));
+        // A player who was lost is in the earlier match no more; it fails when they are needed.
+        let conn = self.online.get(&player);
+        let is_in = |found: &Found| conn.is_some() && found.conns.get(&player) == conn;
+        let other = self.matches.iter().find(|(_, found)| is_in(found));
         let other = other.map(|(id, _)| *id).or_else(|| self.games_of(player).next());
         ensure(other.is_none(), Law::OneMatchEach, || format!("player {player} is in {other:?}"))
     }

@@ -111,6 +111,11 @@ impl Checker {
         self.joined.clear();
         self.login_lists.clear();
         for effect in effects {
+            if let Effect::LoggedIn { conn } = effect {
+                self.take_over_lists(*conn);
+            }
+        }
+        for effect in effects {
             self.effect(effect)?;
         }
         self.check_introductions()?;
