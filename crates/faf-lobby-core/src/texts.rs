@@ -98,6 +98,11 @@ pub(crate) fn member_busy(login: &str, state: &str) -> String {
     format!("Can't join a queue while {login} is in state {state}")
 }
 
+/// A member of the party that its owner wants to search with is banned.
+pub(crate) fn member_banned(login: &str) -> String {
+    format!("{login} is banned, so your party cannot search for a match.")
+}
+
 /// The queue does not exist, or no longer.
 pub(crate) fn unknown_queue(name: &str) -> String {
     format!("There is no matchmaker queue \"{name}\" on this server.")

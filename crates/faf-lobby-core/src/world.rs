@@ -53,10 +53,11 @@ impl World {
     /// Creates a lobby without players. It waits for the players of the live games in `initial`.
     #[must_use]
     pub fn new(settings: Settings, now: Moment, initial: InitialState) -> Self {
-        let InitialState { last_game, mut data, games, seed } = initial;
+        let InitialState { last_game, mut data, games, queues: saved, seed } = initial;
         let queues = std::mem::take(&mut data.queues);
         let mut lobby = Lobby::new(settings, now, last_game, data, seed);
         queues::take_in(&mut lobby, queues);
+        queues::expect_back(&mut lobby, saved);
         for game in games {
             joining::resume_game(&mut lobby, game);
         }
@@ -91,6 +92,7 @@ impl World {
         }
         dispatch::finish_released(lobby);
         schedule_report(lobby);
+        queues::schedule_save(lobby);
     }
 
     /// Runs everything that is due.
@@ -121,6 +123,7 @@ impl World {
             shutdown::stop(lobby);
         }
         schedule_report(lobby);
+        queues::schedule_save(lobby);
     }
 
     /// Returns the time at which [`handle_timeout`](Self::handle_timeout) must be called if no
@@ -200,7 +203,7 @@ impl World {
     }
 
     /// Returns whether no request is pending and no change is unreported. Without a new event, only
-    /// pings follow then.
+    /// pings, rounds of queues, and time limits of games and matches follow then.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.lobby.pending.is_empty()
@@ -208,7 +211,6 @@ impl World {
             && !self.lobby.players.has_changes()
             && !self.lobby.parties.has_changes()
             && !self.lobby.queues.has_changes()
-            && self.lobby.matches.is_empty()
             && self.lobby.games.is_settled()
     }
 
@@ -258,6 +260,8 @@ fn timer_is_due(lobby: &mut Lobby, timer: Timer) {
         Timer::Awaited(game) => joining::stop_awaiting(lobby, game),
         Timer::Overdue(game) => ending::game_is_overdue(lobby, game),
         Timer::Pop(queue) => queues::pop_is_due(lobby, queue),
+        Timer::SaveQueues => queues::save(lobby),
+        Timer::StopReturning => queues::stop_returning(lobby),
         Timer::Match(game) => matches::phase_is_over(lobby, game),
         Timer::StoreAgain(game) => persistence::ask_to_store(lobby, game),
         Timer::ReadData => lobby.request_for_lobby(ReadGameData {}, ()),

@@ -84,11 +84,14 @@ fn search(lobby: &mut SimulatedLobby, conn: ConnId, queue: &str) {
     );
 }
 
-/// Returns what a client has received since the last call, without reports to everybody.
+/// Returns what a client has received since the last call, without reports to everybody and those
+/// about rounds without a match.
 fn receive(lobby: &mut SimulatedLobby, conn: ConnId) -> Vec<Value> {
     let messages = lobby.receive(conn).into_iter().map(|text| serde_json::from_str(&text).unwrap());
     let reports = ["matchmaker_info", "player_info", "game_info", "ping"];
-    let is_report = |message: &Value| reports.iter().any(|report| message["command"] == *report);
+    let is_report = |message: &Value| {
+        reports.iter().any(|report| message["command"] == *report) || message.get("reason").is_some()
+    };
     messages.filter(|message| !is_report(message)).collect()
 }
 
@@ -256,7 +259,9 @@ fn invalid_brackets_are_logged_at_each_read() {
         let is_about = |line: &&LogLine| matches!(line, LogLine::InvalidVetoSettings { .. });
         lobby.log.iter().filter(is_about).map(LogLine::to_string).collect::<Vec<_>>()
     };
-    let (mut lobby, _) = lobby(vec![ladder(), queue(2, "tmm", &[21, 22])]);
+    let mut without_tokens = queue(3, "other", &[31]);
+    without_tokens.brackets[0].vetoes = VetoSettings::default();
+    let (mut lobby, _) = lobby(vec![ladder(), queue(2, "tmm", &[21, 22]), without_tokens]);
     let line = "nobody can veto maps in bracket 2 of the queue tmm: its settings would leave too few maps";
     assert_eq!(logged(&lobby), [line]);
     lobby.advance(RELOAD);

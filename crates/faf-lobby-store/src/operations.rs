@@ -145,6 +145,10 @@ macro_rules! operations {
                 players: Vec<::faf_protocol::PlayerId>,
                 limit: u32
             ) -> Result<Vec<u32>, $crate::StoreError>;
+            /// Saves parties, searches and violations, in place of those that were saved before.
+            save_queues(saved: Box<::faf_lobby_core::SavedQueues>) -> Result<(), $crate::StoreError>;
+            /// Returns what was saved last; nothing if it cannot be read.
+            saved_queues() -> Result<::faf_lobby_core::SavedQueues, $crate::StoreError>;
         }
 
         /// Initial state of a lobby.

@@ -93,6 +93,9 @@ pub async fn perform<S: Operations>(
             };
             ticket.reply(available(maps, failed))
         }
+        Request::SaveQueues(ticket, request) => {
+            ticket.reply(available(store.save_queues(request.saved).await, failed))
+        }
         Request::CheckPassword(ticket, request) => return Err(Beyond::CheckPassword(ticket, request)),
         Request::CheckToken(ticket, request) => return Err(Beyond::CheckToken(ticket, request)),
         Request::AttemptJoin(ticket, request) => return Err(Beyond::AttemptJoin(ticket, request)),

@@ -325,8 +325,8 @@ server_messages! {
     ///
     /// 1. The client starts the game process, and sends `GameState ["Idle"]` when it runs. The
     ///    server does not answer, and the game still counts as `closed`. `Idle` must come within
-    ///    the server's `game_setup_timeout` (30 s, in co-op games 60 s), or the server abandons the
-    ///    game.
+    ///    the server's `game_setup_timeout` (30 s, in co-op games and
+    ///    matches 60 s), or the server abandons the game.
     /// 2. The process sends `GameState ["Lobby"]` through the client when others can connect to it.
     ///    The server sends `HostGame` with the folder of the map. From this moment the game is
     ///    `open` for all players who may see it: they can join it, it is in the list of games at
@@ -429,6 +429,17 @@ server_messages! {
         queue_name: String,
         /// Whether the search goes on.
         state: SearchState,
+        /// Why the last round made no match of the search: a sentence in English. Only this server
+        /// sends it and the next two members, at most once a minute while the search goes on, with
+        /// the state `start`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Whole seconds for which the search has gone on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waited_seconds: Option<u64>,
+        /// Number of rounds without a match.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failed_attempts: Option<u32>,
     };
     /// The player has been matched in this queue; all searches of the player have ended. A
     /// `game_launch` follows, or a `match_cancelled` (matchmaking.md section 8).
@@ -861,6 +872,10 @@ pub struct QueueInfo {
     pub boundary_75s: Vec<[i32; 2]>,
     /// Number of players in a team.
     pub team_size: u32,
+    /// Whole seconds within which half of all searches are matched, from those of the last hour;
+    /// missing if fewer are, or if nothing is known. Only this server sends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_wait_seconds: Option<u64>,
 }
 
 /// Whether a search goes on.
@@ -1071,8 +1086,9 @@ mod tests {
             r#"{"command":"game_join_failed","reason":"bad_password","uid":4711}"#.to_owned(),
             r#"{"command":"game_launch","args":["/numgames",37],"uid":5012,"mod":"ladder1v1","name":"Ada Vs Bob","init_mode":1,"game_type":"matchmaker","rating_type":"ladder_1v1","mapname":"scmp_009","team":2,"faction":3,"expected_players":2,"map_position":1,"game_options":{"Share":"ShareUntilDeath","UnitCap":500},"map_pool_map_version_id":17}"#.to_owned(),
             r#"{"command":"matchmaker_info","queues":[]}"#.to_owned(),
-            r#"{"command":"matchmaker_info","queues":[{"queue_name":"tmm2v2","queue_pop_time":"2030-01-02T18:05:30.250000+00:00","queue_pop_time_delta":41.07,"num_players":3,"boundary_80s":[[1040,1440],[300,700]],"boundary_75s":[[1140,1340],[400,600]],"team_size":2}]}"#.to_owned(),
+            r#"{"command":"matchmaker_info","queues":[{"queue_name":"tmm2v2","queue_pop_time":"2030-01-02T18:05:30.250000+00:00","queue_pop_time_delta":41.07,"num_players":3,"boundary_80s":[[1040,1440],[300,700]],"boundary_75s":[[1140,1340],[400,600]],"team_size":2,"estimated_wait_seconds":75}]}"#.to_owned(),
             r#"{"command":"search_info","queue_name":"tmm2v2","state":"start"}"#.to_owned(),
+            r#"{"command":"search_info","queue_name":"tmm2v2","state":"start","reason":"too few players","waited_seconds":61,"failed_attempts":2}"#.to_owned(),
             r#"{"command":"match_found","queue_name":"tmm2v2"}"#.to_owned(),
             r#"{"command":"match_cancelled","game_id":5012}"#.to_owned(),
             r#"{"command":"match_cancelled","game_id":null}"#.to_owned(),

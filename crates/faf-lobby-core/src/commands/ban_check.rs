@@ -15,20 +15,26 @@ impl Resume for FindBan {
 
     fn resume(memo: BanCheck, lobby: &mut Lobby, conn: ConnId, reply: ReplyTo<Self>) -> CommandResult {
         let ban = reply?;
-        let entry = match memo {
-            BanCheck::Host(_) => Some(Entry::Host),
-            BanCheck::Join(_) => Some(Entry::Join),
-            BanCheck::Refuse { entry, .. } => Some(entry),
-            // It has checks of its own.
-            BanCheck::Search(_) => None,
+        let check = |entry| {
+            check_can_play(lobby, conn, entry)?;
+            check_not_banned(lobby, ban.clone())
         };
-        entry.map_or(Ok(()), |entry| check_can_play(lobby, conn, entry))?;
-        check_not_banned(lobby, ban)?;
         match memo {
-            BanCheck::Search(request) => game_matchmaking::start(lobby, conn, &request),
-            BanCheck::Host(request) => game_host::open(lobby, conn, *request),
-            BanCheck::Join(request) => game_join::join(lobby, conn, request),
-            BanCheck::Refuse { command, reason, .. } => Err(Refusal::invalid(Some(command), reason)),
+            BanCheck::Search { request, looked_up } => {
+                game_matchmaking::ban_is_known(lobby, conn, request, looked_up, ban)
+            }
+            BanCheck::Host(request) => {
+                check(Entry::Host)?;
+                game_host::open(lobby, conn, *request)
+            }
+            BanCheck::Join(request) => {
+                check(Entry::Join)?;
+                game_join::join(lobby, conn, request)
+            }
+            BanCheck::Refuse { entry, command, reason } => {
+                check(entry)?;
+                Err(Refusal::invalid(Some(command), reason))
+            }
         }
     }
 
@@ -36,7 +42,7 @@ impl Resume for FindBan {
         match memo {
             BanCheck::Host(request) => request.password.as_mut(),
             BanCheck::Join(request) => request.password.as_mut(),
-            BanCheck::Search(_) | BanCheck::Refuse { .. } => None,
+            BanCheck::Search { .. } | BanCheck::Refuse { .. } => None,
         }
     }
 }

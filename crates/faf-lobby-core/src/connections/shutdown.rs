@@ -26,6 +26,8 @@ pub(crate) fn shutdown(lobby: &mut Lobby) {
     match lobby.lifecycle {
         Lifecycle::Running => {
             lobby.log(LogLine::Shutdown { step: "shutting down: no new games" });
+            // As they are now: all searches end next.
+            queues::save(lobby);
             let grace_period = lobby.settings.shutdown_grace_period;
             lobby.lifecycle = Lifecycle::Draining { until: lobby.now.elapsed + grace_period };
             queues::cancel_everywhere(lobby);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use faf_protocol::{GameId, PlayerId};
 
 use crate::explanation::Decision;
+use crate::game_options::GameKind;
 use crate::games::{persistence, repeats};
 use crate::io::{ArmyResult, Count, GameResults, LogLine, Publication, TeamResults};
 use crate::ratings::RatedTeam;
@@ -124,7 +125,12 @@ fn end_live(lobby: &mut Lobby, id: GameId) {
     let has_results = checks.results != Results::Dropped;
     let result = |player: &LivePlayer| {
         let verdict = &verdicts[&player.id];
-        PlayerResult { player: player.id, outcome: verdict.outcome, score: verdict.stored_score() }
+        // Scores of matches count victories (game-results.md section 2).
+        let score = match game.kind {
+            GameKind::Matchmaker => i8::from(verdict.outcome == Outcome::Victory),
+            GameKind::Custom | GameKind::Coop => verdict.stored_score(),
+        };
+        PlayerResult { player: player.id, outcome: verdict.outcome, score }
     };
     let end = GameEnd {
         validity: checks.validity,

@@ -61,7 +61,11 @@ pub(crate) fn check_idle(lobby: &Lobby, player: PlayerId, wish: &str) -> Result<
 pub(crate) enum BanCheck {
     Host(Box<GameHost>),
     Join(GameJoin),
-    Search(GameMatchmaking),
+    Search {
+        request: GameMatchmaking,
+        /// The members of the party whose bans were looked up so far, and the one whose is now.
+        looked_up: Vec<PlayerId>,
+    },
     /// A message of such a command that cannot be read.
     Refuse {
         entry: Entry,

@@ -35,7 +35,7 @@ use crate::io::{
 };
 use crate::matchmaking::queue::QueueId;
 use crate::ratings::RatingChange;
-use crate::state::{GameData, GameWrite};
+use crate::state::{GameData, GameWrite, SavedQueues};
 
 /// All requests at a glance. The rows of `commands` are made by a command of a client, whose
 /// connection waits for the reply; those of `lobby` are made by the lobby itself.
@@ -194,6 +194,12 @@ macro_rules! request_table {
                     /// Maximum number of games of each player, including those on generated maps.
                     limit: u32,
                 } -> Vec<u32>;
+
+                /// Saves parties, searches and violations, in place of those that were saved before.
+                save_queues: SaveQueues {
+                    /// What is saved.
+                    saved: Box<SavedQueues>,
+                } -> ();
 
                 /// Stores a write about a game in one transaction, so that it survives a crash of
                 /// the machine. After the end of a rated game, the reply has the ratings that have

@@ -95,6 +95,7 @@ fn blame(lobby: &mut Lobby, players: &[PlayerId], found: &Match) {
         return;
     }
     let settings = lobby.settings.matches.violations;
+    lobby.queues.mark_unsaved();
     for player in players {
         let Some(violation) = lobby.violations.record(*player, lobby.now.utc, &settings) else { return };
         // Nothing can be sent to a player who is going offline.

@@ -12,10 +12,8 @@ use crate::matches::failure::{Failure, fail, release};
 use crate::matchmaking::queue::QueueId;
 use crate::state::{Lobby, Match, Phase, Timer};
 
-/// Time that a host has to launch the game, besides that for each guest.
-const LAUNCH_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Further time for each guest.
+/// Time that a host has for each guest to launch the game, besides that in which the guests' games
+/// must start.
 const LAUNCH_TIMEOUT_PER_GUEST: Duration = Duration::from_secs(10);
 
 /// Moves a match to its next phase, which ends at `until`.
@@ -35,7 +33,8 @@ pub(crate) fn host_is_ready(lobby: &mut Lobby, id: GameId) {
     if !gone.is_empty() {
         return fail(lobby, id, Failure::PlayersLeft(gone));
     }
-    let timeout = LAUNCH_TIMEOUT + LAUNCH_TIMEOUT_PER_GUEST * guests.len() as u32;
+    let setup = lobby.games.get(id).map_or(Duration::ZERO, |game| game.setup_timeout(&lobby.settings));
+    let timeout = setup + LAUNCH_TIMEOUT_PER_GUEST * guests.len() as u32;
     enter_phase(lobby, id, Phase::WaitsForGuests, lobby.now.elapsed + timeout);
     for guest in guests {
         if let Some(conn) = lobby.players.conn(guest) {

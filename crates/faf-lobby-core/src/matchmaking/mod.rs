@@ -15,6 +15,7 @@
 //!                else the reason
 //!
 //!   PopTimer     when the next round is due                         pop_timer.rs
+//!   WaitingTimes how long a search usually takes                    waiting_time.rs
 //! ```
 //!
 //! Around a match: `map_pool.rs` has the brackets and their maps; `vetoes.rs` and `map_choice.rs`
@@ -42,6 +43,7 @@ pub mod teams;
 pub mod trueskill_quality;
 pub mod vetoes;
 pub mod violations;
+mod waiting_time;
 
 pub use candidate::{Candidate, Member};
 pub use pop_timer::{NextPop, PopTimer};
@@ -49,3 +51,4 @@ pub use round::{
     Match, MatchQuality, PairQuality, QueueRules, Round, Unmatched, UnmatchedReason, play_round,
 };
 pub use settings::{MatchSettings, MatchmakingSettings};
+pub use waiting_time::WaitingTimes;

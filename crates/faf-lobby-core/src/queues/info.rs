@@ -39,5 +39,6 @@ fn info(lobby: &Lobby, queue: &Queue) -> QueueInfo {
         boundary_80s: candidates.iter().map(Candidate::boundary_80).collect(),
         boundary_75s: candidates.iter().map(Candidate::boundary_75).collect(),
         team_size: queue.data.team_size,
+        estimated_wait_seconds: queue.estimated_wait.map(|wait| wait.as_secs()),
     }
 }

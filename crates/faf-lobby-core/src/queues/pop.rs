@@ -4,12 +4,18 @@
 
 use std::time::Duration;
 
+use faf_protocol::PlayerId;
+use faf_protocol::server_message::{SearchInfo, SearchState, ServerMessage};
+
 use crate::io::{Effect, Popped, PoppedSearch, QueueEvent};
 use crate::matches;
 use crate::matchmaking::queue::QueueId;
 use crate::matchmaking::{Candidate, QueueRules, play_round};
 use crate::queues::searching::candidate;
 use crate::state::{Lobby, Timer};
+
+/// Shortest time between two explanations of a search.
+const EXPLAINED_EVERY: Duration = Duration::from_secs(60);
 
 /// Shortest time between two rounds, whatever the settings.
 const WAIT_MIN: Duration = Duration::from_secs(1);
@@ -35,11 +41,14 @@ fn play(lobby: &mut Lobby, id: QueueId, wait: Duration) {
     let rules = QueueRules { team_size: queue.data.team_size, rating_peak: queue.data.rating_peak };
     let in_round = queue.searches().filter_map(|(search, found)| {
         let candidate = candidate(lobby, queue, found)?;
-        Some(PoppedSearch { search, waited: now.saturating_sub(found.began_at), candidate })
+        Some(PoppedSearch { search, waited: found.waited(now), candidate })
     });
     let searches: Vec<PoppedSearch> = in_round.collect();
     let candidates: Vec<Candidate> = searches.iter().map(|one| one.candidate.clone()).collect();
     let round = play_round(&candidates, rules, &lobby.settings.matchmaking);
+    if !searches.is_empty() {
+        lobby.queues.mark_unsaved();
+    }
     let Some(queue) = lobby.queues.get_mut(id) else { return };
     for unmatched in &round.unmatched {
         if let Some(search) = queue.search_mut(searches[unmatched.candidate].search) {
@@ -47,6 +56,11 @@ fn play(lobby: &mut Lobby, id: QueueId, wait: Duration) {
             search.reason = Some(unmatched.reason);
         }
     }
+    for found in round.matches.iter().flat_map(|found| found.teams.iter().flatten()) {
+        queue.waiting_times.record(now, searches[*found].waited, true);
+    }
+    let unmatched = round.unmatched.iter().map(|unmatched| searches[unmatched.candidate].waited);
+    queue.estimated_wait = queue.waiting_times.estimate(now, unmatched);
     let mut games = Vec::new();
     for found in &round.matches {
         let teams = found
@@ -57,4 +71,33 @@ fn play(lobby: &mut Lobby, id: QueueId, wait: Duration) {
     }
     let popped = Popped { queue: id, wait, searches, round, games };
     lobby.emit(Effect::Queue(QueueEvent::Popped(Box::new(popped))));
+    explain(lobby, id);
+}
+
+/// Sends the players of each search why the round has made no match of it, unless they were sent a
+/// reason within the last minute.
+fn explain(lobby: &mut Lobby, id: QueueId) {
+    let now = lobby.now.elapsed;
+    let Some(queue) = lobby.queues.get_mut(id) else { return };
+    let queue_name = queue.data.name.clone();
+    let mut infos: Vec<(Vec<PlayerId>, SearchInfo)> = Vec::new();
+    for search in queue.searches_mut() {
+        let told_at = search.explained_at.unwrap_or(search.began_at);
+        let Some(reason) = search.reason.filter(|_| told_at + EXPLAINED_EVERY <= now) else { continue };
+        search.explained_at = Some(now);
+        infos.push((
+            search.players.clone(),
+            SearchInfo {
+                queue_name: queue_name.clone(),
+                state: SearchState::Start,
+                reason: Some(reason.to_string()),
+                waited_seconds: Some(search.waited(now).as_secs()),
+                failed_attempts: Some(search.failed_attempts),
+            },
+        ));
+    }
+    for (players, info) in infos {
+        let conns = players.iter().filter_map(|player| lobby.players.conn(*player)).collect();
+        lobby.send_several(conns, ServerMessage::SearchInfo(info));
+    }
 }

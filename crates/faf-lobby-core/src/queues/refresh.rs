@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::matchmaking::PopTimer;
 use crate::matchmaking::queue::{QueueData, QueueId};
-use crate::queues::searching::cancel_all;
+use crate::queues::searching::{cancel, cancel_all};
 use crate::queues::vetoes;
-use crate::state::{Lobby, Timer};
+use crate::state::{Lobby, Queue, Timer};
 
 /// Takes in the queues that are stored now: new ones start, changed ones change, and those that are
 /// gone end with all their searches (M7, M8).
@@ -39,7 +39,17 @@ fn change(lobby: &mut Lobby, id: QueueId, data: QueueData) {
     if old.name != data.name || old.leaderboard != data.leaderboard {
         cancel_all(lobby, id);
     }
+    cancel_larger(lobby, id, data.team_size);
     let Some(queue) = lobby.queues.get_mut(id).filter(|queue| queue.data != data) else { return };
     queue.data = data;
     lobby.queues.mark(id);
+}
+
+/// Ends the searches of parties that are larger than the teams of the queue.
+fn cancel_larger(lobby: &mut Lobby, id: QueueId, team_size: u32) {
+    let searches = lobby.queues.get(id).into_iter().flat_map(Queue::searches);
+    let larger = searches.filter(|(_, search)| search.players.len() > team_size as usize);
+    for search in larger.map(|(search, _)| search).collect::<Vec<_>>() {
+        cancel(lobby, id, search);
+    }
 }

@@ -1,5 +1,7 @@
 //! How searches begin, and how they end without a match (matchmaking.md section 7.1).
 
+use std::time::Duration;
+
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::{SearchInfo, SearchState, SearchTimeout, ServerMessage, TimeoutEnd};
 
@@ -59,7 +61,9 @@ pub(crate) fn start(lobby: &mut Lobby, queue: QueueId, members: &[PlayerId]) {
         players: skills.into_iter().map(|member| member.player).collect(),
         failed_attempts: 0,
         began_at: lobby.now.elapsed,
+        waited_before: Duration::ZERO,
         reason: None,
+        explained_at: None,
     };
     let entered = lobby.queues.get(queue);
     let Some(candidate) = entered.and_then(|queue| candidate(lobby, queue, &search)).map(Box::new) else {
@@ -115,7 +119,11 @@ pub(super) fn skill(lobby: &Lobby, player: PlayerId, leaderboard: &str) -> Optio
 pub(crate) fn cancel(lobby: &mut Lobby, queue: QueueId, search: SearchId) {
     let Some(name) = lobby.queues.get(queue).map(|queue| queue.data.name.clone()) else { return };
     let Some(left) = lobby.queues.leave(queue, search) else { return };
-    let waited = lobby.now.elapsed.saturating_sub(left.began_at);
+    let now = lobby.now.elapsed;
+    let waited = left.waited(now);
+    if let Some(queue) = lobby.queues.get_mut(queue) {
+        queue.waiting_times.record(now, waited, false);
+    }
     lobby.emit(Effect::Queue(QueueEvent::SearchCancelled { queue, search, waited }));
     let conns = left.players.iter().filter_map(|player| lobby.players.conn(*player)).collect();
     lobby.send_several(conns, search_info(&name, SearchState::Stop));
@@ -152,6 +160,12 @@ pub(crate) fn cancel_all(lobby: &mut Lobby, queue: QueueId) {
     }
 }
 
-fn search_info(queue: &str, state: SearchState) -> ServerMessage {
-    ServerMessage::SearchInfo(SearchInfo { queue_name: queue.to_owned(), state })
+pub(super) fn search_info(queue: &str, state: SearchState) -> ServerMessage {
+    ServerMessage::SearchInfo(SearchInfo {
+        queue_name: queue.to_owned(),
+        state,
+        reason: None,
+        waited_seconds: None,
+        failed_attempts: None,
+    })
 }

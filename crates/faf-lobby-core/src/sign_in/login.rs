@@ -12,6 +12,7 @@ use crate::connections::{closing, pacing, shutdown};
 use crate::games::host_lists;
 use crate::io::{Account, Ban, ConnId, Count, Effect, LogLine, LoginMethod, Profile, ReplyTo, SignIn};
 use crate::matchmaking::vetoes::Vetoes;
+use crate::queues;
 use crate::ratings::{GLOBAL, LADDER, START_RATING};
 use crate::refusal::Refusal;
 use crate::sign_in::admission;
@@ -179,6 +180,7 @@ fn complete(lobby: &mut Lobby, conn: ConnId, state: LoggingIn, profile: Profile)
     for (id, list) in games.unwrap_or_default() {
         lobby.emit(Effect::SendSnapshot { conn, id, message: ServerMessage::GameList(list) });
     }
+    queues::returned(lobby, player);
     Ok(Progress::Done)
 }
 

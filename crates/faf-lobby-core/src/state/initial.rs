@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::matchmaking::queue::QueueData;
 use crate::ratings::Leaderboards;
-use crate::state::Game;
+use crate::state::{Game, SavedQueues};
 
 /// Interval between reads of featured mods, ranked mods and leaderboards (games.md section 3.3).
 pub(crate) const DATA_INTERVAL: Duration = Duration::from_secs(600);
@@ -37,6 +37,9 @@ pub struct InitialState {
     /// Games that were live when the lobby last ended, each with the lists of its host as they are
     /// now: the lobby may have ended after it stored a relation, and before it saved the game.
     pub games: Vec<Game>,
+    /// Parties, searches and violations of the last run of the server.
+    #[serde(default)]
+    pub queues: SavedQueues,
     /// Seed of the lobby's chance: which maps, factions and start positions matches get. It should
     /// be another one at each start; the same events lead to the same draws.
     #[serde(default)]

@@ -109,8 +109,4 @@ impl Matches {
     pub(crate) fn ids(&self) -> Vec<GameId> {
         self.matches.keys().copied().collect()
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.matches.is_empty()
-    }
 }

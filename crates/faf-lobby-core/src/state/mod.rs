@@ -18,6 +18,7 @@ mod pending;
 mod players;
 mod queues;
 mod remembered;
+mod saved_queues;
 mod sessions;
 mod stored;
 mod timers;
@@ -51,6 +52,7 @@ pub(crate) use pending::*;
 pub(crate) use players::*;
 pub(crate) use queues::*;
 pub(crate) use remembered::*;
+pub use saved_queues::*;
 pub(crate) use sessions::*;
 pub use stored::*;
 pub(crate) use timers::*;
@@ -67,6 +69,8 @@ pub(crate) struct Lobby {
     pub(crate) matches: Matches,
     pub(crate) violations: Violations,
     pub(crate) losses: Losses,
+    pub(crate) returning: Returning,
+    pub(crate) saving: Saving,
     /// All chance of the lobby.
     pub(crate) random: Random,
     pub(crate) data: GameData,
@@ -123,6 +127,8 @@ impl Lobby {
             matches: Matches::default(),
             violations: Violations::default(),
             losses: Losses::default(),
+            returning: Returning::default(),
+            saving: Saving::default(),
             random: Random::from_seed(seed),
             data,
             timers: Timers::default(),

@@ -25,6 +25,8 @@ pub(crate) struct Parties {
     guests: BTreeMap<PlayerId, PlayerId>,
     /// Owners of the parties with unreported changes.
     changed: BTreeSet<PlayerId>,
+    /// Whether a party has changed since `take_unsaved`.
+    is_unsaved: bool,
 }
 
 /// A party.
@@ -75,6 +77,11 @@ impl Parties {
         self.parties.get(&owner)
     }
 
+    /// Creates the party of a player who is in none. Nobody is told.
+    pub(crate) fn create(&mut self, owner: PlayerId) {
+        self.own(owner);
+    }
+
     /// Returns the party of an owner, which is created if the player has none. The player must not
     /// be a member of another one.
     fn own(&mut self, owner: PlayerId) -> &mut Party {
@@ -108,6 +115,7 @@ impl Parties {
         party.members.push(member);
         self.guests.insert(member.player, owner);
         self.changed.insert(owner);
+        self.is_unsaved = true;
     }
 
     /// Removes a member who is not the owner, and returns the member.
@@ -117,6 +125,7 @@ impl Parties {
         party.invitations.remove(&guest);
         let place = party.members.iter().position(|member| member.player == guest)?;
         self.changed.insert(owner);
+        self.is_unsaved = true;
         Some(party.members.remove(place))
     }
 
@@ -124,6 +133,7 @@ impl Parties {
     pub(crate) fn disband(&mut self, owner: PlayerId) -> Option<Party> {
         let party = self.parties.remove(&owner)?;
         self.changed.remove(&owner);
+        self.is_unsaved = true;
         for player in party.players() {
             self.guests.remove(&player);
         }
@@ -136,10 +146,31 @@ impl Parties {
         let member = self.own(owner).members.iter_mut().find(|member| member.player == player);
         if let Some(member) = member {
             member.factions = factions;
+            self.is_unsaved = true;
         }
         if is_reported {
             self.changed.insert(owner);
         }
+    }
+
+    /// Returns the members of each party with more than one, the owner first.
+    pub(crate) fn shared(&self) -> impl Iterator<Item = Vec<Member>> {
+        let shared = self.parties.values().filter(|party| party.members.len() > 1);
+        shared.map(|party| party.members.clone())
+    }
+
+    /// Restores a party, whose members must be in no other one. The first becomes the owner.
+    pub(crate) fn restore(&mut self, members: Vec<Member>) {
+        let Some(owner) = members.first().copied() else { return };
+        *self.own(owner.player) = Party { members: vec![owner], ..Party::default() };
+        for member in members.into_iter().skip(1) {
+            self.join(owner.player, member);
+        }
+    }
+
+    /// Returns whether there was a change since the last call.
+    pub(crate) fn take_unsaved(&mut self) -> bool {
+        std::mem::take(&mut self.is_unsaved)
     }
 
     pub(crate) fn has_changes(&self) -> bool {

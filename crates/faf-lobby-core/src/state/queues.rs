@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::io::SearchId;
 use crate::matchmaking::queue::{QueueData, QueueId};
 use crate::matchmaking::vetoes::VetoRules;
-use crate::matchmaking::{PopTimer, UnmatchedReason};
+use crate::matchmaking::{PopTimer, UnmatchedReason, WaitingTimes};
 
 /// All queues, and all searches.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub(crate) struct Queues {
     changed: BTreeSet<QueueId>,
     /// The selections of vetoes that the brackets of the queues allow.
     veto_rules: VetoRules,
+    /// Whether searches have changed since `take_unsaved`.
+    is_unsaved: bool,
 }
 
 /// A queue with its searches.
@@ -38,6 +40,9 @@ pub(crate) struct Queue {
     pub(crate) next_pop: Duration,
     /// The wait that was planned for that round.
     pub(crate) planned: Duration,
+    pub(crate) waiting_times: WaitingTimes,
+    /// How long a search takes, as of the last round.
+    pub(crate) estimated_wait: Option<Duration>,
 }
 
 /// A search of a party or of a player who is alone.
@@ -50,13 +55,28 @@ pub(crate) struct Search {
     /// See [`self_quality`](crate::matchmaking::candidate::self_quality).
     pub(crate) self_quality: f64,
     pub(crate) began_at: Duration,
+    /// How long it had gone on before the last restart of the server.
+    pub(crate) waited_before: Duration,
     /// Why it found no match in the last round; `None` before its first round.
     pub(crate) reason: Option<UnmatchedReason>,
+    /// Time at which its players were last sent the reason.
+    pub(crate) explained_at: Option<Duration>,
+}
+
+impl Search {
+    /// Returns how long the search has gone on.
+    pub(crate) fn waited(&self, now: Duration) -> Duration {
+        self.waited_before + now.saturating_sub(self.began_at)
+    }
 }
 
 impl Queue {
     pub(crate) fn searches(&self) -> impl Iterator<Item = (SearchId, &Search)> {
         self.searches.iter().map(|(id, search)| (*id, search))
+    }
+
+    pub(crate) fn searches_mut(&mut self) -> impl Iterator<Item = &mut Search> {
+        self.searches.values_mut()
     }
 
     pub(crate) fn search_mut(&mut self, search: SearchId) -> Option<&mut Search> {
@@ -98,6 +118,8 @@ impl Queues {
             timer: PopTimer::default(),
             next_pop: now + wait,
             planned: wait,
+            waiting_times: WaitingTimes::default(),
+            estimated_wait: None,
         };
         self.queues.insert(id, queue);
         self.changed.insert(id);
@@ -112,15 +134,25 @@ impl Queues {
     /// Adds a search of players who do not search in this queue yet. Returns `None` if there is no
     /// such queue.
     pub(crate) fn enter(&mut self, queue: QueueId, search: Search) -> Option<SearchId> {
-        let entered = self.queues.get_mut(&queue)?;
         self.last += 1;
-        let id = SearchId(self.last);
+        self.enter_as(queue, SearchId(self.last), search)
+    }
+
+    /// Reserves the number of a search that may come back.
+    pub(crate) fn reserve(&mut self, search: SearchId) {
+        self.last = self.last.max(search.0);
+    }
+
+    /// Adds a search with a number that no other one has.
+    pub(crate) fn enter_as(&mut self, queue: QueueId, id: SearchId, search: Search) -> Option<SearchId> {
+        let entered = self.queues.get_mut(&queue)?;
         for player in &search.players {
             self.searching.entry(*player).or_default().insert(queue, id);
         }
         entered.players += search.players.len() as u32;
         entered.searches.insert(id, search);
         self.changed.insert(queue);
+        self.is_unsaved = true;
         Some(id)
     }
 
@@ -138,6 +170,7 @@ impl Queues {
             }
         }
         self.changed.insert(queue);
+        self.is_unsaved = true;
         Some(search)
     }
 
@@ -171,6 +204,16 @@ impl Queues {
     /// Marks a queue for the next report.
     pub(crate) fn mark(&mut self, queue: QueueId) {
         self.changed.insert(queue);
+    }
+
+    /// Marks the searches, or what belongs to them, for saving.
+    pub(crate) fn mark_unsaved(&mut self) {
+        self.is_unsaved = true;
+    }
+
+    /// Returns whether there was a change since the last call.
+    pub(crate) fn take_unsaved(&mut self) -> bool {
+        std::mem::take(&mut self.is_unsaved)
     }
 
     pub(crate) fn has_changes(&self) -> bool {

@@ -24,6 +24,10 @@ pub(crate) enum Timer {
     Overdue(GameId),
     /// The round of this queue is due.
     Pop(QueueId),
+    /// Parties, searches and violations are saved.
+    SaveQueues,
+    /// Parties and searches of before the restart are no longer expected back.
+    StopReturning,
     /// The phase of this match is over.
     Match(GameId),
     /// The failed write about this game is tried again.

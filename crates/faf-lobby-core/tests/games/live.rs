@@ -1,11 +1,16 @@
 //! From the launch to the result and the rating.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
+use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
+use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::validity::Validity;
-use faf_lobby_core::{ConnId, Count, Game, GameState, Note, Settings};
-use faf_protocol::{GameId, PlayerId};
+use faf_lobby_core::{ConnId, Count, Game, GameState, MapVersion, Note, Settings};
+use faf_protocol::{BracketId, GameId, PlayerId, PoolEntryId};
 use faf_testkit::lobby::SimulatedLobby;
+use faf_testkit::store::FakeStore;
 
 use crate::support::{
     PLAYERS, SECOND, enter, finish, game, host, host_with, join, live_game, lobby, lobby_with, notice,
@@ -39,6 +44,45 @@ fn a_game_is_played_and_rated() {
     // The next game counts this one.
     host_with(&mut lobby, ada, "");
     assert!(lobby.receive(ada).last().unwrap().contains(r#""args":["/numgames",1],"uid":2"#));
+}
+
+#[test]
+fn a_match_is_stored_with_one_point_for_a_victory() {
+    let mut store = FakeStore::with_accounts(["Ada", "Bob"]);
+    let version = MapVersion { id: 7, is_ranked: true };
+    let pool = vec![PoolEntry::fixed(PoolEntryId(1), 1, version, "maps/scmp_007.zip").unwrap()];
+    let (id, vetoes) = (BracketId(1), VetoSettings::default());
+    store.data.queues = vec![QueueData {
+        id: QueueId(1),
+        name: "ladder1v1".to_owned(),
+        featured_mod: "faf".to_owned(),
+        leaderboard: "ladder_1v1".to_owned(),
+        team_size: 1,
+        game_options: BTreeMap::new(),
+        rating_peak: 1000.0,
+        brackets: vec![Bracket { id, min_rating: None, max_rating: None, vetoes, pool }],
+    }];
+    let mut lobby = SimulatedLobby::new(Settings::default(), store);
+    let conns = ["Ada", "Bob"].map(|login| {
+        let conn = lobby.log_in(login);
+        lobby.send(conn, r#"{"command":"game_matchmaking","state":"start"}"#);
+        conn
+    });
+    lobby.advance(SECOND * 46);
+    for conn in conns {
+        game(&mut lobby, conn, "GameState", r#"["Idle"]"#);
+        game(&mut lobby, conn, "GameState", r#"["Lobby"]"#);
+    }
+    for (player, army) in [(1, 1), (2, 2)] {
+        seat(&mut lobby, conns[0], player, army, army + 1);
+    }
+    for conn in conns {
+        game(&mut lobby, conn, "GameState", r#"["Launching"]"#);
+    }
+    lobby.advance(SECOND * 121);
+    finish(&mut lobby, &conns, &[(1, "victory 10"), (2, "defeat -10")]);
+    let end = lobby.store.games[&GameId(1)].end.clone().unwrap();
+    assert_eq!(end.results.iter().map(|result| result.score).collect::<Vec<_>>(), [1, 0]);
 }
 
 #[test]

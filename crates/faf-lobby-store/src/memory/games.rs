@@ -37,6 +37,7 @@ impl Memory {
             last_game: numbers.filter(|game| game.0 <= LAST_GAME).max().unwrap_or_default(),
             data: self.current_data(),
             games: self.games.values().filter_map(|game| game.saved.clone()).map(with_lists).collect(),
+            queues: self.saved_queues.clone(),
             ..InitialState::default()
         })
     }

@@ -22,7 +22,7 @@ use faf_lobby_core::matchmaking::queue::QueueId;
 use faf_lobby_core::ratings::{GLOBAL, LADDER, Leaderboard, Leaderboards, RatingChange};
 use faf_lobby_core::{
     Ban, Decision, Game, GameData, GameEnd, GameLaunched, GamePublications, GameWrite, MapVersion, Note,
-    Permission, Timestamp,
+    Permission, SavedQueues, Timestamp,
 };
 use faf_protocol::server_message::{Avatar, CoopMission, LeaderboardRating};
 use faf_protocol::{GameId, PlayerId};
@@ -56,6 +56,8 @@ pub struct Memory {
     pub data: GameData,
     /// Ids of the queues of a seed, including those that are not enabled or cannot be used.
     queue_ids: BTreeSet<QueueId>,
+    /// Parties, searches and violations, as saved last.
+    saved_queues: SavedQueues,
     /// Games of the matchmaker, in the order in which they were stored.
     queue_games: Vec<QueueGame>,
     /// Maps by folder name, lower-case.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use faf_lobby_core::matchmaking::map_pool::Bracket;
 use faf_lobby_core::matchmaking::queue::QueueId;
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
-use faf_lobby_core::{GameData, GameLaunched, MapVersion};
+use faf_lobby_core::{GameData, GameLaunched, MapVersion, SavedQueues};
 use faf_protocol::{BracketId, GameId, PlayerId, PoolEntryId};
 
 use super::seed::{problem, unknown};
@@ -43,6 +43,15 @@ impl Memory {
             games.take(limit as usize).filter_map(|played| played.map_version)
         };
         Ok(players.into_iter().flat_map(of_player).collect())
+    }
+
+    pub fn save_queues(&mut self, saved: Box<SavedQueues>) -> Result<(), StoreError> {
+        self.saved_queues = *saved;
+        Ok(())
+    }
+
+    pub fn saved_queues(&mut self) -> Result<SavedQueues, StoreError> {
+        Ok(self.saved_queues.clone())
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Entry {
     pub(crate) default: &'static str,
     /// Kind of its value.
     pub(crate) kind: Kind,
-    /// Range of its value, if it is a number with bounds.
+    /// Range of its value, or of each one in a list, if it is a number.
     pub(crate) range: Option<Range>,
     /// Description, without the range.
     pub(super) words: &'static str,
@@ -41,8 +41,12 @@ pub(crate) enum Kind {
     Seconds,
     /// A size, in bytes or with a unit.
     Bytes,
-    /// A number without a unit.
+    /// A whole number without a unit.
     Count,
+    /// A number without a unit.
+    Number,
+    /// A list of numbers.
+    Numbers,
     /// `true` or `false`; one setting also takes a word.
     Switch,
     /// Addresses to listen on, or `off`.
@@ -94,8 +98,8 @@ impl Entry {
     /// Returns the placeholder for its value in help texts.
     pub(crate) fn value_name(&self) -> &'static str {
         match self.kind {
-            Kind::Seconds | Kind::Bytes | Kind::Count => "NUMBER",
-            Kind::List => "LIST",
+            Kind::Seconds | Kind::Bytes | Kind::Count | Kind::Number => "NUMBER",
+            Kind::List | Kind::Numbers => "LIST",
             Kind::Addresses => "ADDR",
             Kind::Switch | Kind::Text => "VALUE",
         }
@@ -103,10 +107,18 @@ impl Entry {
 }
 
 impl Range {
-    /// Returns the problem with a value, if there is one, among all other `values`.
-    pub(super) fn problem(&self, value: f64, values: &Table) -> Option<String> {
+    /// Returns the problem with a value, or with one in a list, if there is one. `values` are those
+    /// of all settings.
+    pub(super) fn problem(&self, value: &Value, values: &Table) -> Option<String> {
         let (least, most) = (self.least.number(values), self.most.number(values));
-        (!(least..=most).contains(&value)).then(|| format!("{value} is not between {least} and {most}"))
+        let mut numbers = match value {
+            Value::Array(list) => list.as_slice(),
+            one => std::slice::from_ref(one),
+        }
+        .iter()
+        .filter_map(number);
+        let outside = numbers.find(|number| !(least..=most).contains(number))?;
+        Some(format!("{outside} is not between {least} and {most}"))
     }
 }
 
@@ -216,7 +228,7 @@ mod tests {
     fn every_setting_has_a_description() {
         for entry in CATALOGUE {
             assert!(entry.words.ends_with('.') && entry.words.len() > 10, "{entry:?}");
-            let is_number = matches!(entry.kind, Kind::Seconds | Kind::Bytes | Kind::Count);
+            let is_number = !matches!(entry.kind, Kind::Switch | Kind::Addresses | Kind::List | Kind::Text);
             assert_eq!(entry.range.is_some(), is_number, "{entry:?}");
         }
         assert!(default_file().lines().all(|line| line.chars().count() <= WIDTH));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::catalogue::{DEFAULTS, Entry, Kind, VARIABLE_PREFIX, entry, number};
+use super::catalogue::{DEFAULTS, Entry, Kind, VARIABLE_PREFIX, entry};
 use super::{CATALOGUE, Effective, Settings, units};
 
 /// A variable with the prefix that is not a setting: it names the file.
@@ -144,11 +144,13 @@ impl Layers {
     }
 
     /// Parses the text of a flag or variable as the setting needs it: a string, as it is or in
-    /// quotes; several strings, separated by commas or as in files; any other value as in files.
+    /// quotes; several strings or numbers, separated by commas or as in files; any other value as
+    /// in files.
     fn add_text(&mut self, setting: &str, text: &str, origin: Origin) {
         let value = match entry(setting) {
             Some(entry) => match entry.kind {
                 Kind::List => list(text),
+                Kind::Numbers if !text.trim_start().starts_with('[') => as_in_files(&format!("[{text}]")),
                 // A single address may also contain brackets: `[::1]:8001`.
                 Kind::Addresses if text.contains([',', '[']) && fits(entry, &list(text)).is_ok() => {
                     list(text)
@@ -182,7 +184,7 @@ impl Layers {
     fn into_effective(self) -> Result<Effective, Problems> {
         let Self { effective, mut problems } = self;
         let in_range = |entry: &Entry| {
-            let value = effective.value(entry.name).and_then(number)?;
+            let value = effective.value(entry.name)?;
             Some((entry.name, entry.range?.problem(value, &effective.values)?))
         };
         let out_of_range = CATALOGUE.iter().filter_map(in_range);

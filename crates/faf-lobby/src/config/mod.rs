@@ -11,10 +11,12 @@ mod table;
 mod units;
 mod words;
 
-use faf_lobby_core::matchmaking::{MatchSettings, MatchmakingSettings};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use faf_lobby_core::matchmaking::map_choice::AntiRepetition;
+use faf_lobby_core::matchmaking::violations::ViolationSettings;
+use faf_lobby_core::matchmaking::{MatchSettings, MatchmakingSettings};
 use faf_protocol::WireFormat;
 use hyper::header::HeaderName;
 use ipnet::IpNet;
@@ -129,6 +131,11 @@ impl Settings {
             ),
             ("websocket", clients().next().is_none(), "no client can connect: all listeners are off"),
             (
+                "ladder_anti_repetition_weight_base_thresholds",
+                self.ladder_anti_repetition_weight_base_thresholds.len() > 10,
+                "there can be at most ten",
+            ),
+            (
                 "trusted_proxies",
                 self.trusted_proxies.is_empty() && (forwards || clients().any(expects_proxy)),
                 "no proxy is trusted, so nothing it says about clients counts; name its address",
@@ -227,11 +234,60 @@ impl Settings {
             game_end_timeout: seconds(self.game_end_timeout),
             restart_grace_period: seconds(self.restart_grace_period),
             rated_games_per_pair: self.rated_games_per_pair,
-            matchmaking: MatchmakingSettings::default(),
-            matches: MatchSettings::default(),
+            matchmaking: self.matchmaking(),
+            matches: self.matches(),
             allow_password_login: self.allow_password_login,
             www_url: self.www_url.clone(),
             content_url: self.content_url.clone(),
+        }
+    }
+
+    /// Returns the rules by which the queues make matches.
+    fn matchmaking(&self) -> MatchmakingSettings {
+        MatchmakingSettings {
+            newbie_base_mean: self.newbie_base_mean,
+            newbie_min_games: self.newbie_min_games,
+            high_rated_player_min_rating: self.high_rated_player_min_rating,
+            top_player_min_rating: self.top_player_min_rating,
+            minimum_game_quality: self.minimum_game_quality,
+            maximum_rating_imbalance: self.maximum_rating_imbalance,
+            maximum_rating_deviation: self.maximum_rating_deviation,
+            time_bonus: self.time_bonus,
+            maximum_time_bonus: self.maximum_time_bonus,
+            newbie_time_bonus: self.newbie_time_bonus,
+            maximum_newbie_time_bonus: self.maximum_newbie_time_bonus,
+            minority_bonus: self.minority_bonus,
+            minority_bonus_rating_range: self.minority_bonus_rating_range,
+            ladder_search_expansion_step: self.ladder_search_expansion_step,
+            ladder_search_expansion_max: self.ladder_search_expansion_max,
+            ladder_top_player_search_expansion_step: self.ladder_top_player_search_expansion_step,
+            ladder_top_player_search_expansion_max: self.ladder_top_player_search_expansion_max,
+            ladder_newbie_search_expansion_step: self.ladder_newbie_search_expansion_step,
+            ladder_newbie_search_expansion_max: self.ladder_newbie_search_expansion_max,
+            queue_pop_time_max: self.queue_pop_time_max,
+            queue_pop_time_min: self.queue_pop_time_min,
+            queue_pop_desired_matches: self.queue_pop_desired_matches,
+            queue_pop_time_moving_avg_size: self.queue_pop_time_moving_avg_size,
+        }
+    }
+
+    /// Returns the rules for setting up matches.
+    fn matches(&self) -> MatchSettings {
+        MatchSettings {
+            map_pool_rating_selection: self.map_pool_rating_selection,
+            ladder_anti_repetition_limit: self.ladder_anti_repetition_limit,
+            anti_repetition: AntiRepetition {
+                weight_base_thresholds: self.ladder_anti_repetition_weight_base_thresholds.clone(),
+                repeat_counts_factor: self.ladder_anti_repetition_repeat_counts_factor,
+            },
+            violations: ViolationSettings {
+                enabled: self.ladder_violations_enabled,
+                ban_threshold: self.ladder_violations_ban_threshold,
+                first_ban_duration: seconds(self.ladder_violations_first_ban_duration),
+                ban_duration: seconds(self.ladder_violations_ban_duration),
+                reset_time: seconds(self.ladder_violations_reset_time),
+            },
+            common_losses_share: self.ladder_violations_common_losses_share,
         }
     }
 
@@ -299,6 +355,8 @@ fn is_origin(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -308,6 +366,68 @@ mod tests {
         assert_eq!(settings.lobby(), faf_lobby_core::Settings::default());
         assert_eq!(settings.limits(), faf_protocol::Limits::default());
         assert_eq!(settings.login_message_limit, faf_protocol::limits::LOGIN_MESSAGE_LIMIT);
+    }
+
+    /// Returns all values of the lobby's settings by their paths, such as
+    /// `matches.violations.enabled`.
+    fn values_by_path(settings: &Settings) -> BTreeMap<String, serde_json::Value> {
+        fn add(path: &str, value: serde_json::Value, all: &mut BTreeMap<String, serde_json::Value>) {
+            match value {
+                serde_json::Value::Object(fields) => {
+                    fields.into_iter().for_each(|(name, value)| add(&format!("{path}.{name}"), value, all));
+                }
+                value => drop(all.insert(path.trim_start_matches('.').to_owned(), value)),
+            }
+        }
+        let mut all = BTreeMap::new();
+        add("", serde_json::to_value(settings.lobby()).unwrap(), &mut all);
+        all
+    }
+
+    #[test]
+    fn each_setting_of_the_matchmaker_changes_the_rule_of_its_name_and_no_other() {
+        let before = values_by_path(&Settings::default());
+        let of_matchmaker = || CATALOGUE.iter().filter(|entry| entry.section == "The matchmaker");
+        for entry in of_matchmaker() {
+            let default = entry.default.parse::<f64>();
+            let other = match entry.kind {
+                Kind::Switch => "false".to_owned(),
+                Kind::Text => "max".to_owned(),
+                Kind::Numbers => "1,0.25".to_owned(),
+                Kind::Count => (default.unwrap() + 1.0).to_string(),
+                _ => (default.unwrap() * 0.75).to_string(),
+            };
+            let flags = BTreeMap::from([(entry.name.to_owned(), other)]);
+            let changed = Effective::load(&Sources { flags, ..Sources::default() }).unwrap();
+            let after = values_by_path(&changed.settings());
+            let differ: Vec<_> = before.keys().filter(|path| before[*path] != after[*path]).collect();
+            let [path] = differ[..] else { panic!("{} changes {differ:?}", entry.name) };
+            // A time is written as seconds and a fraction.
+            let field = path.trim_end_matches(".secs").rsplit('.').next().unwrap();
+            assert!(entry.name.ends_with(field), "{} changes {path}", entry.name);
+        }
+        let rules = before.keys().filter(|path| path.starts_with("match") && !path.ends_with(".nanos"));
+        assert_eq!(of_matchmaker().count(), rules.count(), "a rule without a setting");
+    }
+
+    #[test]
+    fn settings_of_the_matchmaker_have_bounds() {
+        let problem = |setting: &str, value: &str| {
+            let flags = BTreeMap::from([(setting.to_owned(), value.to_owned())]);
+            match Effective::load(&Sources { flags, ..Sources::default() }) {
+                Ok(_) => String::new(),
+                Err(Problems(problems)) => problems[0].problem.clone(),
+            }
+        };
+        assert_eq!(problem("queue_pop_time_min", "0"), "0 is not between 1 and 90");
+        assert_eq!(problem("queue_pop_time_min", "2m"), "120 is not between 1 and 90");
+        assert_eq!(problem("minority_bonus_rating_range", "nan"), "NaN is not between 1 and 100000");
+        assert_eq!(problem("maximum_rating_imbalance", "0.5"), "0.5 is not between 1 and 100000");
+        assert_eq!(problem("newbie_min_games", "1.5"), "`1.5` is not a whole number");
+        let thresholds = |text| problem("ladder_anti_repetition_weight_base_thresholds", text);
+        assert_eq!([thresholds("[1, 0.25]"), thresholds("1"), thresholds("")], [""; 3]);
+        assert_eq!(thresholds("0.5, -1"), "-1 is not between 0 and 10");
+        assert_eq!(thresholds(&["1"; 11].join(",")), "there can be at most ten");
     }
 
     #[test]

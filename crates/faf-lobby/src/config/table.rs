@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use faf_lobby_core::matchmaking::map_pool::RatingSelection;
 use serde::Deserialize;
 
 use super::catalogue::{Bound, Entry, Kind, Range};
@@ -172,7 +173,8 @@ settings! {
         shutdown_kick_idle_players: bool = false, Switch;
 
         /// Time limit for a game process to start after its player has hosted or joined a game; it
-        /// is doubled for co-op games.
+        /// is doubled for co-op games and for matches. The host of a match must launch it within
+        /// the same time and 10 s for each guest.
         game_setup_timeout: f64 = 30, Seconds(0.1..=3600.0);
 
         /// How long a live game waits for players who have lost their connection. Clients reconnect
@@ -193,6 +195,129 @@ settings! {
         /// hour; further games are not rated. With its lobby and loading, a game takes at
         /// least four minutes.
         rated_games_per_pair: u32 = 15, Count(1.0..=10_000.0);
+    }
+    section "The matchmaker" about
+        "Settings with the names of FAF's server. A queue plays rounds: in each, it makes matches of those who \
+         search, and the searches that are left over have failed once more. Ratings are in rating points, and \
+         qualities are numbers of which 1 is the best that two teams of equal players can have without a bonus."
+    {
+        /// Longest time between two rounds of a queue. The first round after the start comes after
+        /// half of it.
+        queue_pop_time_max: f64 = 90, Seconds(1.0..=3600.0);
+
+        /// Shortest time between two rounds of a queue.
+        queue_pop_time_min: f64 = 15, Seconds(1.0..=queue_pop_time_max);
+
+        /// Number of matches that the players of a round should be enough for. The more players
+        /// search, the sooner the next round comes.
+        queue_pop_desired_matches: f64 = 2.5, Number(0.1..=1000.0);
+
+        /// Number of past rounds from which the time to the next one is computed.
+        queue_pop_time_moving_avg_size: usize = 5, Count(1.0..=1000.0);
+
+        /// Number of games on the leaderboard of a queue up to which a player is a newbie there.
+        newbie_min_games: u32 = 10, Count(0.0..=10_000.0);
+
+        /// Mean rating that a player without games counts with in pairs of single players. With
+        /// each game it comes closer to the player's own.
+        newbie_base_mean: f64 = 500, Number(0.0..=10_000.0);
+
+        /// Displayed rating from which a player is high-rated: games with such a player gain
+        /// nothing from newbies who wait.
+        high_rated_player_min_rating: f64 = 1400, Number(0.0..=10_000.0);
+
+        /// Displayed rating from which a player is a top player, whose searches expand in their
+        /// own steps.
+        top_player_min_rating: f64 = 2000, Number(0.0..=10_000.0);
+
+        /// How much each failed round lowers the quality that a search in a queue of single players
+        /// needs. In its first round it needs eight tenths of the quality against an equal
+        /// opponent.
+        ladder_search_expansion_step: f64 = 0.05, Number(0.0..=1.0);
+
+        /// How much all failed rounds together lower it at most.
+        ladder_search_expansion_max: f64 = 0.25, Number(0.0..=1.0);
+
+        /// The same step for searches with a top player.
+        ladder_top_player_search_expansion_step: f64 = 0.15, Number(0.0..=1.0);
+
+        /// The same maximum for searches with a top player.
+        ladder_top_player_search_expansion_max: f64 = 0.3, Number(0.0..=1.0);
+
+        /// The same step for searches with a newbie and without a top player.
+        ladder_newbie_search_expansion_step: f64 = 0.1, Number(0.0..=1.0);
+
+        /// The same maximum for searches with a newbie and without a top player.
+        ladder_newbie_search_expansion_max: f64 = 0.6, Number(0.0..=1.0);
+
+        /// Quality that a game of teams needs, with its bonuses.
+        minimum_game_quality: f64 = 0.4, Number(0.0..=1.0);
+
+        /// Difference between the summed ratings of two teams that costs a quality of 1. It is a
+        /// scale, not a limit.
+        maximum_rating_imbalance: f64 = 250, Number(1.0..=100_000.0);
+
+        /// Standard deviation between the ratings of the parties of a game that costs a quality
+        /// of 1. It is a scale, not a limit.
+        maximum_rating_deviation: f64 = 250, Number(1.0..=100_000.0);
+
+        /// Quality that a game of teams gains for each failed round of all players of one team.
+        time_bonus: f64 = 0.01, Number(0.0..=10.0);
+
+        /// Maximum of that gain for each team.
+        maximum_time_bonus: f64 = 0.2, Number(0.0..=10.0);
+
+        /// Quality that a game of teams gains in addition for each failed round if all players of
+        /// one team are newbies.
+        newbie_time_bonus: f64 = 0.25, Number(0.0..=10.0);
+
+        /// Maximum of that gain for each team.
+        maximum_newbie_time_bonus: f64 = 3, Number(0.0..=10.0);
+
+        /// Quality that a game of teams gains if its players are far from most others of the queue.
+        /// It is also the maximum of that gain for a game.
+        minority_bonus: f64 = 1, Number(0.0..=10.0);
+
+        /// Distance from the most frequent rating of the queue at which the players of one team
+        /// bring the whole of that gain.
+        minority_bonus_rating_range: f64 = 1250, Number(1.0..=100_000.0);
+
+        /// Rating of a match by which the pool of its maps is chosen: "mean", "min" or "max" of the
+        /// displayed ratings of its players.
+        map_pool_rating_selection: RatingSelection = "mean", Text;
+
+        /// Number of games of each player, the latest ones in the queue, whose maps are avoided.
+        /// With 0, none is.
+        ladder_anti_repetition_limit: u32 = 1, Count(0.0..=100.0);
+
+        /// The weight of a map that was played lately goes to unplayed maps that have at least
+        /// this share of it in the pool. If there is none, the next share counts; at most ten.
+        ladder_anti_repetition_weight_base_thresholds: Vec<f64> = [0.75, 0.5], Numbers(0.0..=10.0);
+
+        /// Factor by which these shares fall with each further time that the map was played.
+        ladder_anti_repetition_repeat_counts_factor: f64 = 0.8, Number(0.0..=1.0);
+
+        /// Count the matches that fail because of a player, and make players with several wait
+        /// before they search again.
+        ladder_violations_enabled: bool = true, Switch;
+
+        /// Number of failed matches from which a player must wait.
+        ladder_violations_ban_threshold: u32 = 2, Count(1.0..=1000.0);
+
+        /// How long a player must wait the first time.
+        ladder_violations_first_ban_duration: f64 = 600, Seconds(0.0..=604_800.0);
+
+        /// How long a player must wait each further time.
+        ladder_violations_ban_duration: f64 = 1800, Seconds(0.0..=604_800.0);
+
+        /// Time after the last failed match at which all failed matches of a player are forgotten.
+        /// It also ends a wait that is longer.
+        ladder_violations_reset_time: f64 = 3600, Seconds(0.0..=604_800.0);
+
+        /// Share of all players: when more than these lose their connection within a minute, the
+        /// cause is probably not theirs, and matches that fail are not held against anybody. FAF's
+        /// server has no such setting.
+        ladder_violations_common_losses_share: f64 = 0.1, Number(0.0..=1.0);
     }
     section "Limits" about
         "With these, the memory of the process is at most about the sum of: for each connection 3 KiB when \

@@ -28,6 +28,7 @@ impl Startup for Sqlite {
                 last_game,
                 data: game_data(t)?,
                 games: live_games(t)?,
+                queues: queues::saved(t)?,
                 ..InitialState::default()
             })
         })

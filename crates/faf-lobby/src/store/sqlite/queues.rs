@@ -1,16 +1,17 @@
 //! Queues of the matchmaker, and the maps of their games.
 
-use faf_lobby_core::MapVersion;
 use faf_lobby_core::matchmaking::map_pool::Bracket;
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
+use faf_lobby_core::{MapVersion, SavedQueues};
 use faf_lobby_store::queues::{
     BracketRow, EntryRow, HISTORY_SECONDS, PEAK_GAMES, QueueRow, QueueRows, Unusable, queues, rating_peak,
 };
 use faf_lobby_store::{Queues, StoreError};
 use faf_protocol::{BracketId, PlayerId, PoolEntryId};
-use rusqlite::{Row, Transaction};
+use rusqlite::{OptionalExtension, Row, Transaction};
 
+use super::live_game::json;
 use super::ratings::rating_at;
 use super::{Sqlite, skip_invalid};
 
@@ -39,6 +40,34 @@ impl Queues for Sqlite {
         })
         .await
     }
+
+    async fn save_queues(&self, saved: Box<SavedQueues>) -> Result<(), StoreError> {
+        self.write(move |t| {
+            let state = json(&saved)?;
+            let mut save = t.prepare_cached(
+                "INSERT INTO saved_queues (id, state) VALUES (1, ?1)
+                 ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+            )?;
+            save.execute([state]).map(|_| ())
+        })
+        .await
+    }
+
+    async fn saved_queues(&self) -> Result<SavedQueues, StoreError> {
+        self.read(saved).await
+    }
+}
+
+/// Returns what was saved last. Nothing depends on it but the comfort of a few minutes, so a text
+/// that cannot be read counts as nothing.
+pub(super) fn saved(t: &Transaction<'_>) -> rusqlite::Result<SavedQueues> {
+    let select = "SELECT state FROM saved_queues";
+    let state: Option<String> = t.query_row(select, (), |row| row.get(0)).optional()?;
+    let Some(state) = state else { return Ok(SavedQueues::default()) };
+    Ok(serde_json::from_str(&state).unwrap_or_else(|error| {
+        tracing::error!(%error, "cannot read the saved parties and searches, so they are not restored");
+        SavedQueues::default()
+    }))
 }
 
 /// Reads the enabled queues.

@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_live_games.sql"),
     include_str!("migrations/0003_operators.sql"),
     include_str!("migrations/0004_outbox.sql"),
+    include_str!("migrations/0005_queues.sql"),
 ];
 
 /// Marks the file as a database of this server: "FAFL".
