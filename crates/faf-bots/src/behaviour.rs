@@ -2,9 +2,12 @@
 
 use std::fmt::Debug;
 
-use faf_protocol::client_message::{AvatarAction, GameHost, GameJoin, ModvaultAction, SocialSubject};
+use faf_protocol::client_message::{
+    AvatarAction, GameHost, GameJoin, GameMatchmaking, InviteToParty, KickPlayerFromParty, ModvaultAction,
+    SetPartyFactions, SocialSubject,
+};
 use faf_protocol::server_message::{GameInfo, Visibility};
-use faf_protocol::{ClientMessage, Secret};
+use faf_protocol::{ClientMessage, Factions, PlayerId, Secret};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 
@@ -33,8 +36,13 @@ pub trait Behaviour: Debug + Send {
 pub enum Wish {
     /// Wait for now.
     Wait,
-    /// Send a message that starts nothing, such as a request of the user interface.
-    Browse(ClientMessage),
+    /// Send a message that starts no game, such as a request of the user interface, or one of
+    /// parties.
+    Send(ClientMessage),
+    /// Accept the invitation of a player to a party.
+    Accept(PlayerId),
+    /// Search in these queues, by technical name.
+    Search(Vec<String>),
     /// Host a game.
     Host(Box<GamePlan>),
     /// Join a game.
@@ -113,8 +121,8 @@ pub struct Mission {
     pub folder: String,
 }
 
-/// Plays everything there is: looks around, joins games that fit, hosts if there are too few, and
-/// takes breaks.
+/// Plays everything there is: looks around, forms parties, searches in queues, joins games that fit,
+/// hosts if there are too few, and takes breaks.
 #[derive(Debug)]
 pub struct Sociable;
 
@@ -125,7 +133,10 @@ impl Behaviour for Sociable {
             return Wish::LogOut(within(rng, &(20.0..90.0)));
         }
         if roll < 0.08 {
-            return Wish::Browse(browse(rng, view));
+            return Wish::Send(browse(rng, view));
+        }
+        if let Some(wish) = matchmaking(rng, view) {
+            return wish;
         }
         let fitting: Vec<&GameInfo> = view.open_games().filter(|game| fits(game, view, shared)).collect();
         if !fitting.is_empty() && rng.random_bool(0.5) {
@@ -140,6 +151,92 @@ impl Behaviour for Sociable {
         }
         Wish::Wait
     }
+}
+
+/// Returns the next wish around parties and queues; `None` if the player prefers another game.
+fn matchmaking(rng: &mut Rng, view: &View) -> Option<Wish> {
+    if !view.searches().is_empty() {
+        let searched = view.searches().iter().next().cloned();
+        return Some(match rng.random_range(0..100) {
+            0..6 => Wish::Send(ClientMessage::GameMatchmaking(stop(searched))),
+            6..8 => Wish::Send(ClientMessage::LeaveParty),
+            8..10 => Wish::Send(choose_factions(rng)),
+            10..20 => search(rng, view).unwrap_or(Wish::Wait),
+            _ => Wish::Wait,
+        });
+    }
+    if let Some(sender) = view.invitation().filter(|_| rng.random_bool(0.6)) {
+        return Some(Wish::Accept(sender));
+    }
+    let companions = view.companions();
+    let roll = rng.random_range(0..100);
+    if companions.is_empty() {
+        return match roll {
+            0..20 => search(rng, view),
+            20..31 if view.queues().any(|(_, team_size)| team_size > 1) => invite(rng, view),
+            31..33 => Some(Wish::Send(choose_factions(rng))),
+            _ => None,
+        };
+    }
+    if view.party_owner() != view.me {
+        // Guests of a party wait for its owner, and lose their patience in the end.
+        return match roll {
+            0..5 => Some(Wish::Send(ClientMessage::LeaveParty)),
+            5..10 => Some(Wish::Send(choose_factions(rng))),
+            10..80 => Some(Wish::Wait),
+            _ => None,
+        };
+    }
+    match roll {
+        0..50 => search(rng, view),
+        50..65 => invite(rng, view),
+        65..68 => Some(Wish::Send(ClientMessage::LeaveParty)),
+        68..71 => companions.choose(rng).map(|kicked| {
+            let kicked_player_id = *kicked;
+            Wish::Send(ClientMessage::KickPlayerFromParty(KickPlayerFromParty { kicked_player_id }))
+        }),
+        71..85 => Some(Wish::Wait),
+        _ => None,
+    }
+}
+
+/// Searches in one or more queues that have room for the whole party. Nothing but asking tells
+/// which queues there are.
+fn search(rng: &mut Rng, view: &View) -> Option<Wish> {
+    if view.queues().next().is_none() {
+        return Some(Wish::Send(ClientMessage::MatchmakerInfo));
+    }
+    let players = view.companions().len() + 1;
+    let fitting: Vec<&str> =
+        view.queues().filter(|(_, team_size)| *team_size >= players).map(|(name, _)| name).collect();
+    let mut chosen: Vec<String> =
+        fitting.iter().filter(|_| rng.random_bool(0.3)).map(|name| (*name).to_owned()).collect();
+    if chosen.is_empty() {
+        chosen.push((*fitting.choose(rng)?).to_owned());
+    }
+    Some(Wish::Search(chosen))
+}
+
+fn stop(queue_name: Option<String>) -> GameMatchmaking {
+    GameMatchmaking { state: "stop".to_owned(), queue_name, featured_mod: None, faction: None }
+}
+
+/// Invites a friend, or anybody.
+fn invite(rng: &mut Rng, view: &View) -> Option<Wish> {
+    let others = view.others();
+    let online: Vec<PlayerId> =
+        view.friends.iter().copied().filter(|friend| others.binary_search(friend).is_ok()).collect();
+    let of_friends = !online.is_empty() && rng.random_bool(0.7);
+    let recipient_id = *if of_friends { online } else { others }.choose(rng)?;
+    Some(Wish::Send(ClientMessage::InviteToParty(InviteToParty { recipient_id })))
+}
+
+fn choose_factions(rng: &mut Rng) -> ClientMessage {
+    let mut factions: Factions = Factions::default().iter().filter(|_| rng.random_bool(0.5)).collect();
+    if factions.is_empty() {
+        factions = Factions::default();
+    }
+    ClientMessage::SetPartyFactions(SetPartyFactions { factions })
 }
 
 /// Returns whether a bot may and would like to join a game. It does not try games with a password
@@ -291,7 +388,7 @@ mod tests {
             .collect::<Vec<_>>()
             .join(",");
         view.handle(&read(&format!(r#"{{"command":"player_info","players":[{list}]}}"#)));
-        view.me = Some(faf_protocol::PlayerId(1));
+        view.me = Some(PlayerId(1));
         view
     }
 
@@ -331,13 +428,25 @@ mod tests {
     #[test]
     fn every_wish_occurs() {
         let (shared, mut view, mut rng) = (shared(), view(40), Rng::seed_from_u64(1));
-        let mut seen = [0; 4];
+        view.handle(&read(
+            r#"{"command":"matchmaker_info","queues":[{"queue_name":"q","queue_pop_time":"t","queue_pop_time_delta":1,"num_players":0,"boundary_80s":[],"boundary_75s":[],"team_size":2}]}"#,
+        ));
+        view.handle(&read(r#"{"command":"party_invite","sender":2}"#));
+        let mut seen = [0; 6];
         for _ in 0..500 {
             seen[match Sociable.next_wish(&mut rng, &view, &shared) {
                 Wish::Wait => 0,
-                Wish::Browse(_) => 1,
+                Wish::Send(_) => 1,
                 Wish::Host(_) => 2,
                 Wish::LogOut(_) => 3,
+                Wish::Accept(sender) => {
+                    assert_eq!(sender, PlayerId(2));
+                    4
+                }
+                Wish::Search(queues) => {
+                    assert_eq!(queues, ["q"]);
+                    5
+                }
                 Wish::Join(_) => panic!("there is no game"),
             }] += 1;
         }

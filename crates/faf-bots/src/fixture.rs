@@ -21,6 +21,6 @@ pub(crate) fn shared() -> Shared {
         settings: Settings::default(),
         content,
         logins: Some(LOGINS.map(str::to_owned).into()),
-        battles: Default::default(),
+        ..Shared::default()
     }
 }

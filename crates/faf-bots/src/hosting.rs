@@ -9,12 +9,17 @@ use rand::RngExt;
 
 use crate::battle::{Battle, Fighter, army};
 use crate::behaviour::{GameKind, GamePlan};
+use crate::matches::{Match, MatchFault, Place};
 use crate::view::View;
 use crate::{Rng, Settings};
 
 /// Minimum time that a lobby stays open after a person has joined: people are not faster when
 /// bots are.
 const TIME_FOR_PEOPLE: Duration = Duration::from_secs(20);
+
+/// Time after which the host of a match looks again whether all players are there. The server
+/// cancels a match that takes too long.
+const MATCH_POLL: Duration = Duration::from_secs(5);
 
 /// The lobby of a game, as seen by the host's process.
 #[derive(Debug)]
@@ -30,6 +35,19 @@ pub(crate) struct Hosting {
     retitles: Option<Duration>,
     /// Whether the host has already waited for more players once.
     has_waited: bool,
+    /// The match, if the matchmaker made the game. It launches when all its players are seated.
+    found: Option<Match>,
+}
+
+/// A player who is seated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Guest<'a> {
+    pub(crate) player: PlayerId,
+    pub(crate) login: &'a str,
+    /// Whether no bot plays.
+    pub(crate) is_person: bool,
+    /// The place that a match gives the player; `None` for any.
+    pub(crate) place: Option<Place>,
 }
 
 #[derive(Debug, Clone)]
@@ -53,7 +71,18 @@ impl Hosting {
         let not_before = now + settings.shortest_lobby;
         let launches = not_before.max(now + settings.time(settings.host_wait));
         let retitles = settings.retitle.map(|interval| now + settings.time(interval));
-        Self { plan, game, seats, launches, not_before, retitles, has_waited: false }
+        Self { plan, game, seats, launches, not_before, retitles, has_waited: false, found: None }
+    }
+
+    /// Creates the lobby of a match.
+    pub(crate) fn of_match(found: Match, game: GameId, now: Duration, settings: &Settings) -> Self {
+        let new = Self::new(found.plan(), game, now, settings);
+        Self { retitles: None, found: Some(found), ..new }
+    }
+
+    /// Returns whether the matchmaker made the game.
+    pub(crate) fn is_match(&self) -> bool {
+        self.found.is_some()
     }
 
     /// Returns the commands of the game process when its lobby opens: every option, as real games
@@ -81,6 +110,10 @@ impl Hosting {
         let options = options.map(|(key, value)| GameToServer::GameOption { key: key.to_owned(), value });
         let count = i64::try_from(self.plan.sim_mods.len()).unwrap_or_default();
         let mut all = Vec::from(options);
+        let of_queue = self.found.iter().flat_map(|found| &found.options);
+        all.extend(
+            of_queue.map(|(key, value)| GameToServer::GameOption { key: key.clone(), value: value.clone() }),
+        );
         all.push(GameToServer::GameMods(GameMods::Activated { count }));
         if count > 0 {
             all.push(GameToServer::GameMods(GameMods::Uids { uids: self.plan.sim_mods.join(" ") }));
@@ -88,21 +121,25 @@ impl Hosting {
         all
     }
 
-    /// Gives a player the first free seat. Bots and people are treated the same, except that the
-    /// launch waits for people.
+    /// Gives a player their place in a match, or else the first free seat. Bots and people are
+    /// treated the same, except that the launch waits for people.
     pub(crate) fn seat(
         &mut self,
         rng: &mut Rng,
         now: Duration,
         settings: &Settings,
-        (player, login): (PlayerId, &str),
-        is_person: bool,
+        Guest { player, login, is_person, place }: Guest<'_>,
     ) -> Vec<GameToServer> {
         self.unseat(player);
-        let Some(place) = self.seats.iter().position(Option::is_none) else {
+        let is_free = |place: &Place| self.seats.get(place.seat).is_some_and(Option::is_none);
+        let any = || self.seats.iter().position(Option::is_none);
+        let Some((place, faction)) = place
+            .filter(is_free)
+            .map(|place| (place.seat, place.faction))
+            .or_else(|| Some((any()?, rng.random_range(1..=4))))
+        else {
             return vec![GameToServer::GameFull];
         };
-        let faction = rng.random_range(1..=4);
         self.seats[place] = Some(Seat { player, login: login.to_owned(), faction });
         if is_person {
             self.not_before = self.not_before.max(now + TIME_FOR_PEOPLE);
@@ -149,6 +186,13 @@ impl Hosting {
     pub(crate) fn decide(&mut self, now: Duration, settings: &Settings) -> Decision {
         if now < self.launches {
             return Decision::WaitUntil(self.retitles.map_or(self.launches, |at| at.min(self.launches)));
+        }
+        if let Some(found) = &self.found {
+            if found.has(MatchFault::LeavesLobby) {
+                return Decision::Close;
+            }
+            let launches = self.is_full() && !found.has(MatchFault::NeverLaunches);
+            return if launches { Decision::Launch } else { Decision::WaitUntil(now + MATCH_POLL) };
         }
         if self.is_full() {
             return Decision::Launch;
@@ -231,13 +275,8 @@ mod tests {
 
     fn seat(hosting: &mut Hosting, player: u32, second: u64, is_person: bool) -> Vec<GameToServer> {
         let now = Duration::from_secs(second);
-        hosting.seat(
-            &mut Rng::seed_from_u64(1),
-            now,
-            &Settings::default(),
-            (PlayerId(player), "P"),
-            is_person,
-        )
+        let guest = Guest { player: PlayerId(player), login: "P", is_person, place: None };
+        hosting.seat(&mut Rng::seed_from_u64(1), now, &Settings::default(), guest)
     }
 
     fn decide(hosting: &mut Hosting, second: u64) -> Decision {

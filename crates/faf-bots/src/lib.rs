@@ -1,5 +1,5 @@
 //! Players for a lobby as pure state machines: they log in, look around, host, join, take seats,
-//! play and report results.
+//! play and report results; or form parties, search in queues, and play the matches.
 //!
 //! ```text
 //!   ServerMessage --handle-----------> +-----+ --poll_action--> Send(ClientMessage), LogOut, Drop
@@ -13,8 +13,9 @@
 //!
 //! A bot has no socket, clock, thread or random source of its own: time and the generator are
 //! arguments, so the same inputs lead to the same messages. It knows the lobby only from the
-//! server's messages, as any client does. Only the [`Battle`](battle::Battle) reaches other bots
-//! directly: it stands for the data that real game processes exchange peer to peer.
+//! server's messages, as any client does. Only the [`Battle`](battle::Battle) and the
+//! [`Introductions`] of a match reach other bots directly: they stand for the data that real game
+//! processes exchange peer to peer.
 //!
 //! | user | bots over | [`Behaviour`] |
 //! | --- | --- | --- |
@@ -32,6 +33,7 @@ mod chance;
 #[cfg(test)]
 mod fixture;
 mod hosting;
+mod matches;
 mod process;
 mod settings;
 mod view;
@@ -44,6 +46,7 @@ pub use behaviour::{
     Behaviour, Content, GAME_PASSWORD, GameKind, GamePlan, Map, Mission, Sociable, Wish, public_game,
 };
 pub use bot::{Action, Bot};
+pub use matches::{Introductions, MatchFault};
 pub use settings::Settings;
 pub use view::View;
 
@@ -62,6 +65,8 @@ pub struct Shared {
     pub logins: Option<BTreeSet<String>>,
     /// Battles in their games.
     pub battles: Battles,
+    /// Places of the players in matches that are being set up.
+    pub introductions: Introductions,
 }
 
 impl Shared {

@@ -86,9 +86,29 @@ pub(crate) fn state(state: GameState) -> GameToServer {
 pub(crate) struct IceAdapter {
     /// Peers that have received our candidates.
     notified: BTreeSet<PlayerId>,
+    /// Whether the game process reports to which peers it is connected.
+    reports_peers: bool,
+    /// Peers that it has reported as connected.
+    established: BTreeSet<PlayerId>,
 }
 
 impl IceAdapter {
+    pub(crate) fn new(reports_peers: bool) -> Self {
+        Self { reports_peers, ..Self::default() }
+    }
+
+    /// Returns the report that a peer is connected, whose candidates have arrived; once.
+    pub(crate) fn establish(&mut self, peer_id: PlayerId) -> Option<GameToServer> {
+        let is_new = self.reports_peers && self.established.insert(peer_id);
+        is_new.then_some(GameToServer::EstablishedPeer { peer_id })
+    }
+
+    /// Returns the report that a peer is no longer connected, if it was.
+    pub(crate) fn lose(&mut self, peer_id: PlayerId) -> Option<GameToServer> {
+        self.forget(peer_id);
+        self.established.remove(&peer_id).then_some(GameToServer::DisconnectedPeer { peer_id })
+    }
+
     /// Returns our candidates for a peer, unless the peer has them already: a peer that repeats
     /// itself gets one reply.
     pub(crate) fn candidates(

@@ -41,6 +41,14 @@ pub struct Settings {
     pub restores: f64,
     /// Number of ICE messages that a game process sends to each peer.
     pub candidates: u32,
+    /// Probability that a player's game does not do its part in a match: see
+    /// [`MatchFault`](crate::MatchFault).
+    pub match_faults: f64,
+    /// Probability that a game process goes on for a while when its match is cancelled.
+    pub ignores_cancellation: f64,
+    /// Probability that a game process reports the peers to which it is connected in a match, as
+    /// new ones do.
+    pub reports_peers: f64,
 }
 
 impl Default for Settings {
@@ -61,6 +69,9 @@ impl Default for Settings {
             loses_connection: 0.06,
             restores: 1.0,
             candidates: 1,
+            match_faults: 0.02,
+            ignores_cancellation: 0.0,
+            reports_peers: 1.0,
         }
     }
 }

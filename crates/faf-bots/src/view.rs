@@ -1,13 +1,18 @@
 //! A bot's view of the lobby: the state that the server has sent, as any client keeps it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use faf_protocol::server_message::{GameInfo, GameInfoState, Player, PlayerState, Rating, ServerMessage};
+use faf_protocol::server_message::{
+    GameInfo, GameInfoState, Player, PlayerState, Rating, SearchState, ServerMessage, UpdateParty,
+};
 use faf_protocol::{GameId, PlayerId};
 
 /// Rating of a player without one.
 const UNRATED: Rating = Rating { mean: 1500.0, deviation: 500.0 };
+
+/// Number of invitations that are kept; the oldest is forgotten for a further one.
+const INVITATIONS_KEPT: usize = 8;
 
 /// The lobby as one client knows it.
 #[derive(Debug, Default)]
@@ -18,6 +23,14 @@ pub struct View {
     pub friends: Vec<PlayerId>,
     players: BTreeMap<PlayerId, Arc<Player>>,
     games: BTreeMap<GameId, Arc<GameInfo>>,
+    /// Team sizes of the queues, by technical name.
+    queues: BTreeMap<String, u32>,
+    /// Queues in which the party searches.
+    searches: BTreeSet<String>,
+    /// The party, if the bot is in one.
+    party: Option<Arc<UpdateParty>>,
+    /// Players who have invited the bot, the last one last.
+    invitations: VecDeque<PlayerId>,
 }
 
 impl View {
@@ -39,6 +52,32 @@ impl View {
             }
             ServerMessage::GameInfo(game) => self.handle_game(game),
             ServerMessage::GameList(list) => list.games.iter().for_each(|game| self.handle_game(game)),
+            ServerMessage::MatchmakerInfo(info) => {
+                let queues = info.queues.iter().map(|queue| (queue.queue_name.clone(), queue.team_size));
+                self.queues.extend(queues);
+            }
+            ServerMessage::SearchInfo(info) => match info.state {
+                SearchState::Start => {
+                    self.searches.insert(info.queue_name.clone());
+                }
+                SearchState::Stop => {
+                    self.searches.remove(&info.queue_name);
+                }
+            },
+            ServerMessage::MatchFound(_) => self.searches.clear(),
+            ServerMessage::PartyInvite(invite) => {
+                self.forget_invitation(invite.sender);
+                self.invitations.push_back(invite.sender);
+                if self.invitations.len() > INVITATIONS_KEPT {
+                    self.invitations.pop_front();
+                }
+            }
+            ServerMessage::UpdateParty(party) => {
+                // A client that is not in the list is alone.
+                let is_in_it = party.members.iter().any(|member| Some(member.player) == self.me);
+                self.party = is_in_it.then(|| Arc::clone(party));
+            }
+            ServerMessage::KickedFromParty => self.party = None,
             _ => {}
         }
     }
@@ -71,6 +110,41 @@ impl View {
     #[must_use]
     pub fn displayed_rating(&self, player: PlayerId) -> f64 {
         self.rating(player).displayed()
+    }
+
+    /// Returns the queues that the bot knows, by technical name, with their team sizes.
+    pub fn queues(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.queues.iter().map(|(name, team_size)| (name.as_str(), *team_size as usize))
+    }
+
+    /// Returns the queues in which the bot's party searches, by technical name.
+    #[must_use]
+    pub fn searches(&self) -> &BTreeSet<String> {
+        &self.searches
+    }
+
+    /// Returns the owner of the bot's party; the bot itself if it is alone.
+    #[must_use]
+    pub fn party_owner(&self) -> Option<PlayerId> {
+        self.party.as_ref().map_or(self.me, |party| Some(party.owner))
+    }
+
+    /// Returns the other members of the bot's party.
+    #[must_use]
+    pub fn companions(&self) -> Vec<PlayerId> {
+        let members = self.party.iter().flat_map(|party| &party.members).map(|member| member.player);
+        members.filter(|member| Some(*member) != self.me).collect()
+    }
+
+    /// Returns the player who has invited the bot last, if the invitation is not used.
+    #[must_use]
+    pub fn invitation(&self) -> Option<PlayerId> {
+        self.invitations.back().copied()
+    }
+
+    /// Forgets the invitation of a player.
+    pub(crate) fn forget_invitation(&mut self, sender: PlayerId) {
+        self.invitations.retain(|known| *known != sender);
     }
 
     fn handle_game(&mut self, game: &Arc<GameInfo>) {

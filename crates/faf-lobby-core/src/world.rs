@@ -185,6 +185,13 @@ impl World {
         self.lobby.players.get(player).is_some()
     }
 
+    /// Returns whether a player searches in the queue with this technical name.
+    #[must_use]
+    pub fn is_searching(&self, player: PlayerId, queue_name: &str) -> bool {
+        let queue = self.lobby.queues.named(queue_name);
+        queue.is_some_and(|queue| self.lobby.queues.search_in(queue.data.id, player).is_some())
+    }
+
     /// Number of connections, logged in or not.
     #[must_use]
     pub fn connection_count(&self) -> usize {

@@ -906,3 +906,46 @@ fn ten_thousand_searches_in_a_row_leave_nothing_behind() {
     assert!(after < before + 4_000, "{before} bytes became {after}");
     story.matched(1, 2);
 }
+
+// --- why there is no match yet ---
+
+#[test]
+fn a_search_without_a_match_is_told_why_once_a_minute() {
+    let mut store = store();
+    rate(&mut store, LOGINS[1], 100.0);
+    let mut story = Story::with(2, Settings::default(), store);
+    story.start(1, SOLO);
+    story.seen(1);
+    let mut infos = Vec::new();
+    for _ in 0..600 {
+        story.wait(1);
+        infos.extend(
+            story.received_as(1, "search_info").into_iter().map(|info| (story.lobby.now().as_secs(), info)),
+        );
+    }
+    let times: Vec<u64> = infos.iter().map(|(time, _)| *time).collect();
+    assert!(times.len() > 4 && times.windows(2).all(|pair| pair[1] - pair[0] >= 60), "{times:?}");
+    let (_, first) = &infos[0];
+    assert_eq!(first["state"], "start");
+    assert_eq!(first["reason"], "too few players: 1 of 2 are in the queue");
+    assert_eq!(first["failed_attempts"], 2);
+    assert!(first["waited_seconds"].as_u64().unwrap() >= 60);
+    // With an opponent who is far away, the reason is another one.
+    story.start(2, SOLO);
+    story.wait(180);
+    let last = story.received_as(1, "search_info").pop().unwrap();
+    assert!(last["reason"].as_str().unwrap().starts_with("no opponent is close enough"), "{last}");
+}
+
+#[test]
+fn queues_say_how_long_a_search_takes() {
+    let mut story = Story::of(4);
+    story.send(3, r#"{"command":"matchmaker_info"}"#);
+    let before = story.received_as(3, "matchmaker_info").remove(0);
+    assert!(before["queues"][0].get("estimated_wait_seconds").is_none(), "nothing is known yet");
+    story.matched(1, 2);
+    story.send(3, r#"{"command":"matchmaker_info"}"#);
+    let after = story.received_as(3, "matchmaker_info").pop().unwrap();
+    assert_eq!(after["queues"][0]["estimated_wait_seconds"], FIRST_ROUND - 1);
+    assert!(after["queues"][1].get("estimated_wait_seconds").is_none(), "another queue");
+}

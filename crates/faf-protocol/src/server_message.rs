@@ -679,7 +679,7 @@ server_messages! {
 
 /// The effect of a newer message on one that waits for a slow client.
 ///
-/// Clients keep only the newest state of games and players, so it suffices if they receive that.
+/// Clients keep only the newest states of games, players and queues, so these are enough for them.
 /// Everything else is delivered in its order; only [`Pong`](ServerMessage::Pong) may overtake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Merging {
@@ -689,6 +689,9 @@ pub enum Merging {
     Game(GameId),
     /// Newer states of its players replace the older ones.
     Players,
+    /// Newer messages replace it when they have the states of all its queues. The response to a
+    /// request for all queues is always delivered.
+    Queues,
     /// One waiting `ping` is enough.
     Ping,
 }
@@ -925,6 +928,7 @@ impl ServerMessage {
         match self {
             Self::GameInfo(game) => Merging::Game(game.uid),
             Self::PlayerInfo(_) => Merging::Players,
+            Self::MatchmakerInfo(_) => Merging::Queues,
             Self::Ping => Merging::Ping,
             _ => Merging::Never,
         }

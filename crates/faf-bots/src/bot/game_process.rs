@@ -1,15 +1,17 @@
 //! The game process of a bot: from the server's order to start it to its end.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use faf_protocol::gpgnet::{GameState, GameToServer, GpgNetMessage, ServerToGame};
-use faf_protocol::server_message::{GameInfo, GameInfoState};
+use faf_protocol::server_message::{GameInfo, GameInfoState, GameLaunch};
 use faf_protocol::{GameId, PlayerId};
 use rand::RngExt;
 
-use super::{Action, Activity, Bot, REPLY_TIMEOUT};
-use crate::hosting::{Decision, Hosting};
+use super::{Action, Activity, Bot, MATCH_TIMEOUT, Part, REPLY_TIMEOUT};
+use crate::hosting::{Decision, Guest, Hosting};
+use crate::matches::{Match, MatchFault};
 use crate::process::{Agenda, IceAdapter, state};
 
 /// Time limit for getting a seat in a bot's lobby, and in a person's. News of a game takes a
@@ -24,27 +26,95 @@ pub(super) fn ended() -> GameToServer {
 }
 
 impl Bot {
-    /// Starts the game process on the server's order.
-    pub(super) fn start_process(&mut self, now: Duration, game: GameId) {
-        let plan = match &mut self.activity {
-            Activity::Asking(plan) => plan.take(),
-            // The reply arrived after the bot had stopped waiting for it.
-            Activity::Idle => None,
+    /// Waits for the order to start the game of a match.
+    pub(super) fn match_found(&mut self, now: Duration) {
+        if let Activity::Idle | Activity::Asking(_) = self.activity {
+            self.activity = Activity::Matched;
+            self.next = now + MATCH_TIMEOUT;
+        }
+    }
+
+    /// Ends the game process of a match that is cancelled, if it does not play already. Some
+    /// players' processes go on for a while.
+    pub(super) fn match_cancelled(&mut self, now: Duration) {
+        let has_started = match self.activity {
+            Activity::Matched => return self.rest(now),
+            Activity::Starting { part: Part::OfMatch(_), has_started, .. } => has_started,
+            Activity::Hosting(ref hosting) if hosting.is_match() => true,
+            Activity::Joining { is_match: true, .. } => true,
             _ => return,
         };
-        self.activity = Activity::Starting { game, plan, has_started: false };
-        self.adapter = IceAdapter::default();
-        self.next = now + self.shared.settings.draw(&mut self.rng, &self.shared.settings.process_start);
+        let goes_on = self.rng.random_bool(self.shared.settings.ignores_cancellation);
+        match self.game().filter(|_| goes_on) {
+            Some(game) => {
+                self.activity = Activity::Lingering { game, has_started };
+                self.next = now + self.shared.settings.draw(&mut self.rng, &(1.0..60.0));
+            }
+            None => self.end_process(now),
+        }
+    }
+
+    /// Continues a process whose match is cancelled: it starts, and then ends.
+    pub(super) fn linger(&mut self, now: Duration) {
+        let Activity::Lingering { has_started, .. } = &mut self.activity else { return };
+        if mem::replace(has_started, true) {
+            return self.end_process(now);
+        }
+        self.send_game_commands([state(GameState::Idle), state(GameState::Lobby)]);
+        self.next = now + self.shared.settings.draw(&mut self.rng, &(1.0..60.0));
+    }
+
+    /// Starts the game process on the server's order.
+    pub(super) fn start_process(&mut self, now: Duration, launch: &GameLaunch) {
+        let settings = &self.shared.settings;
+        let found = Match::read(launch, &mut self.rng, settings);
+        let part = match (&mut self.activity, found) {
+            (Activity::Idle | Activity::Asking(_) | Activity::Matched, Some(found)) => {
+                Part::OfMatch(Box::new(found))
+            }
+            (Activity::Asking(plan), None) => plan.take().map_or(Part::Guest, Part::Host),
+            // The reply arrived after the bot had stopped waiting for it.
+            (Activity::Idle, None) => Part::Guest,
+            _ => return,
+        };
+        let is_match = matches!(part, Part::OfMatch(_));
+        self.activity = Activity::Starting { game: launch.uid, part, has_started: false };
+        self.adapter = IceAdapter::new(is_match && self.rng.random_bool(settings.reports_peers));
+        self.next = now + settings.draw(&mut self.rng, &settings.process_start);
     }
 
     /// Handles that the process has started, or has waited for too long.
     pub(super) fn enter_lobby(&mut self, now: Duration) {
-        let Activity::Starting { has_started, .. } = &mut self.activity else { return };
-        if std::mem::replace(has_started, true) {
-            // The host has left meanwhile, which nobody reports to a game process.
-            self.end_process(now);
-        } else {
-            self.send_game_commands([state(GameState::Idle), state(GameState::Lobby)]);
+        let Activity::Starting { game, part, has_started } = &mut self.activity else { return };
+        if mem::replace(has_started, true) {
+            // The host has left meanwhile, which nobody reports to a game process; or the process
+            // of this player does not start.
+            return self.end_process(now);
+        }
+        let Part::OfMatch(found) = part else {
+            return self.send_game_commands([state(GameState::Idle), state(GameState::Lobby)]);
+        };
+        let (game, place, fault) = (*game, found.place, found.fault);
+        if let Some(me) = self.view.me
+            && fault != Some(MatchFault::IsUnreachable)
+        {
+            self.shared.introductions.tell(game, me, place, now);
+        }
+        // The other processes have their time to start.
+        self.next = now + MATCH_TIMEOUT;
+        match fault {
+            Some(MatchFault::NeverStarts) => {
+                self.next = now + self.shared.settings.draw(&mut self.rng, &(10.0..180.0));
+            }
+            Some(MatchFault::ClosesAtOnce) => {
+                self.send_game_commands([state(GameState::Idle)]);
+                self.end_process(now);
+            }
+            Some(MatchFault::LosesConnection) => {
+                let away = self.shared.settings.draw(&mut self.rng, &(1.0..60.0));
+                self.leave(away, Action::Drop);
+            }
+            _ => self.send_game_commands([state(GameState::Idle), state(GameState::Lobby)]),
         }
     }
 
@@ -69,11 +139,7 @@ impl Bot {
         match read.command {
             ServerToGame::HostGame { .. } => self.open_lobby(now, me),
             ServerToGame::JoinGame { login, player_id } => {
-                if let Activity::Starting { game, plan: None, .. } = self.activity {
-                    self.activity = Activity::Joining { game, has_seat: false };
-                    let (of_bots, of_people) = SEAT_TIMEOUTS;
-                    self.next = now + if self.shared.is_bot(&login) { of_bots } else { of_people };
-                }
+                self.join(now, &login);
                 // The host makes the offer and gets a reply to it.
                 self.adapter.forget(player_id);
             }
@@ -81,22 +147,21 @@ impl Bot {
                 if offer {
                     self.negotiate(me, player_id);
                 }
-                if let Activity::Hosting(hosting) = &mut self.activity {
-                    let is_person = !self.shared.is_bot(&login);
-                    let peer = (player_id, login.as_str());
-                    let commands = hosting.seat(&mut self.rng, now, &self.shared.settings, peer, is_person);
-                    self.send_game_commands(commands);
-                    self.next = now;
-                }
+                self.seat(now, player_id, &login);
             }
             ServerToGame::DisconnectFromPeer { player_id } => {
-                self.adapter.forget(player_id);
+                let lost = self.adapter.lose(player_id);
+                self.send_game_commands(lost);
                 if let Activity::Hosting(hosting) = &mut self.activity {
                     let command = hosting.unseat(player_id);
                     self.send_game_commands(command);
                 }
             }
-            ServerToGame::IceMsg { sender_id, .. } => self.negotiate(me, sender_id),
+            ServerToGame::IceMsg { sender_id, .. } => {
+                self.negotiate(me, sender_id);
+                let established = self.adapter.establish(sender_id);
+                self.send_game_commands(established);
+            }
             _ => {}
         }
     }
@@ -107,16 +172,58 @@ impl Bot {
     }
 
     fn open_lobby(&mut self, now: Duration, me: PlayerId) {
-        let Activity::Starting { game, plan, .. } = &mut self.activity else { return };
-        let Some(plan) = plan.take() else { return };
-        let settings = &self.shared.settings;
-        let mut hosting = Hosting::new(*plan, *game, now, settings);
+        let Activity::Starting { game, part, .. } = &mut self.activity else { return };
+        let (settings, game) = (&self.shared.settings, *game);
+        let mut place = None;
+        let mut hosting = match mem::replace(part, Part::Guest) {
+            Part::Host(plan) => Hosting::new(*plan, game, now, settings),
+            Part::OfMatch(found) => {
+                place = Some(found.place);
+                Hosting::of_match(*found, game, now, settings)
+            }
+            Part::Guest => return,
+        };
         let mut commands = hosting.options();
-        let host = (me, self.login.as_str());
-        commands.extend(hosting.seat(&mut self.rng, now, settings, host, false));
+        let host = Guest { player: me, login: &self.login, is_person: false, place };
+        commands.extend(hosting.seat(&mut self.rng, now, settings, host));
         self.send_game_commands(commands);
         self.activity = Activity::Hosting(Box::new(hosting));
         self.next = now;
+    }
+
+    /// Seats a player whose process is connected to this one, the host's. The process of a match
+    /// waits for the player's own to tell its place; that of a person is a real one, which no bot
+    /// can ask.
+    fn seat(&mut self, now: Duration, player: PlayerId, login: &str) {
+        let Activity::Hosting(hosting) = &mut self.activity else { return };
+        let is_person = !self.shared.is_bot(login);
+        let place = self.shared.introductions.place_of(hosting.game, player);
+        if hosting.is_match() && place.is_none() && !is_person {
+            return;
+        }
+        let guest = Guest { player, login, is_person, place };
+        let commands = hosting.seat(&mut self.rng, now, &self.shared.settings, guest);
+        self.send_game_commands(commands);
+        self.next = now;
+    }
+
+    /// Joins the host's lobby.
+    fn join(&mut self, now: Duration, host: &str) {
+        let Activity::Starting { game, part, .. } = &self.activity else { return };
+        let (game, settings) = (*game, &self.shared.settings);
+        let (of_bots, of_people) = SEAT_TIMEOUTS;
+        self.next = now
+            + match part {
+                Part::Host(_) => return,
+                Part::Guest if self.shared.is_bot(host) => of_bots,
+                Part::Guest => of_people,
+                Part::OfMatch(found) if found.has(MatchFault::LeavesLobby) => {
+                    settings.draw(&mut self.rng, &(2.0..20.0))
+                }
+                Part::OfMatch(_) => MATCH_TIMEOUT,
+            };
+        let is_match = matches!(part, Part::OfMatch(_));
+        self.activity = Activity::Joining { game, is_match, has_seat: is_match };
     }
 
     fn launch(&mut self, now: Duration) {
@@ -139,13 +246,13 @@ impl Bot {
             {
                 self.end_process(now);
             }
-            Activity::Joining { game, has_seat } if *game == info.uid => match info.state {
+            Activity::Joining { game, has_seat, .. } if *game == info.uid => match info.state {
                 GameInfoState::Closed => self.end_process(now),
                 GameInfoState::Playing => self.begin_battle(now, info.uid),
                 GameInfoState::Open => {
                     let me = self.view.me;
                     let mut seated = info.teams_ids.iter().flat_map(|team| &team.player_ids);
-                    if seated.any(|player| Some(*player) == me) && !std::mem::replace(has_seat, true) {
+                    if seated.any(|player| Some(*player) == me) && !mem::replace(has_seat, true) {
                         let settings = &self.shared.settings;
                         let stays = match self.rng.random_bool(settings.leaves_lobby) {
                             true => settings.draw(&mut self.rng, &(2.0..20.0)),

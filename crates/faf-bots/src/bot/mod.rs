@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use faf_protocol::client_message::{AvatarAction, RestoreGameSession};
+use faf_protocol::client_message::{AcceptPartyInvite, AvatarAction, GameMatchmaking, RestoreGameSession};
 use faf_protocol::gpgnet::GameToServer;
 use faf_protocol::server_message::{NoticeStyle, ServerMessage};
 use faf_protocol::{ClientMessage, GameId, PlayerId};
@@ -28,6 +28,7 @@ use rand::seq::IndexedRandom;
 
 use crate::behaviour::{Behaviour, GamePlan, Wish};
 use crate::hosting::Hosting;
+use crate::matches::Match;
 use crate::process::{Agenda, IceAdapter};
 use crate::view::View;
 use crate::{Rng, Shared};
@@ -37,6 +38,9 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Time limit for the reply to a request.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Time limit for the order to start the game of a match: guests get it when the host is ready.
+const MATCH_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// How long a bot stays away after being kicked or refused: people may need its account.
 const BAN_PAUSE: Duration = Duration::from_secs(300);
@@ -93,18 +97,35 @@ enum Activity {
     Idle,
     /// Has sent a request to host, if there is a plan, or to join.
     Asking(Option<Box<GamePlan>>),
+    /// The matchmaker has found a match. The order to start its game follows, or it is cancelled.
+    Matched,
     /// The game process starts, and then waits for the command to host or join.
     Starting {
         game: GameId,
-        plan: Option<Box<GamePlan>>,
+        part: Part,
         has_started: bool,
     },
     Hosting(Box<Hosting>),
     Joining {
         game: GameId,
+        is_match: bool,
         has_seat: bool,
     },
+    /// The match of the game process is cancelled, but the process goes on for a while.
+    Lingering {
+        game: GameId,
+        has_started: bool,
+    },
     Playing(Agenda),
+}
+
+/// The part of a player in a game.
+#[derive(Debug)]
+enum Part {
+    Host(Box<GamePlan>),
+    Guest,
+    /// The server decides who is the host.
+    OfMatch(Box<Match>),
 }
 
 #[derive(Debug)]
@@ -152,8 +173,10 @@ impl Bot {
     #[must_use]
     pub fn game(&self) -> Option<GameId> {
         match &self.activity {
-            Activity::Idle | Activity::Asking(_) => None,
-            Activity::Starting { game, .. } | Activity::Joining { game, .. } => Some(*game),
+            Activity::Idle | Activity::Asking(_) | Activity::Matched => None,
+            Activity::Starting { game, .. }
+            | Activity::Joining { game, .. }
+            | Activity::Lingering { game, .. } => Some(*game),
             Activity::Hosting(hosting) => Some(hosting.game),
             Activity::Playing(agenda) => Some(agenda.game),
         }
@@ -174,6 +197,18 @@ impl Bot {
         matches!(self.activity, Activity::Playing(_))
     }
 
+    /// Returns whether the player looks idle: there is no game process, no search and no match.
+    #[must_use]
+    pub fn looks_idle(&self) -> bool {
+        matches!(self.activity, Activity::Idle | Activity::Asking(_)) && self.view.searches().is_empty()
+    }
+
+    /// Returns the bot's view of the lobby.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
     /// Handles a new connection: the bot logs in with these messages.
     pub fn connected(&mut self, now: Duration, greeting: impl IntoIterator<Item = ClientMessage>) {
         self.view = View::default();
@@ -188,7 +223,7 @@ impl Bot {
         self.session = Session::Offline;
         self.outgoing.clear();
         self.is_restoring = false;
-        if let Activity::Asking(_) = self.activity {
+        if let Activity::Asking(_) | Activity::Matched = self.activity {
             self.activity = Activity::Idle;
         }
         if let Some(leaving) = self.leaving.take() {
@@ -215,7 +250,9 @@ impl Bot {
                 _ => {}
             },
             ServerMessage::GameJoinFailed(_) | ServerMessage::Disabled(_) => self.refused(now),
-            ServerMessage::GameLaunch(launch) => self.start_process(now, launch.uid),
+            ServerMessage::GameLaunch(launch) => self.start_process(now, launch),
+            ServerMessage::MatchFound(_) => self.match_found(now),
+            ServerMessage::MatchCancelled(_) => self.match_cancelled(now),
             ServerMessage::GameInfo(game) => self.handle_game_info(now, game),
             ServerMessage::Game(command) => self.handle_game_command(now, command),
             ServerMessage::Avatar(list) => {
@@ -251,10 +288,11 @@ impl Bot {
         self.next = now + REPLY_TIMEOUT;
         match &self.activity {
             Activity::Idle => self.execute_wish(now),
-            Activity::Asking(_) => self.rest(now),
+            Activity::Asking(_) | Activity::Matched => self.rest(now),
             Activity::Starting { .. } => self.enter_lobby(now),
             Activity::Hosting(_) => self.host(now),
             Activity::Joining { .. } => self.end_process(now),
+            Activity::Lingering { .. } => self.linger(now),
             Activity::Playing(_) => self.play(now),
         }
     }
@@ -307,8 +345,23 @@ impl Bot {
     fn execute_wish(&mut self, now: Duration) {
         match self.behaviour.next_wish(&mut self.rng, &self.view, &self.shared) {
             Wish::Wait => self.rest(now),
-            Wish::Browse(message) => {
+            Wish::Send(message) => {
                 self.send(message);
+                self.rest(now);
+            }
+            Wish::Accept(sender_id) => {
+                self.view.forget_invitation(sender_id);
+                self.send(ClientMessage::AcceptPartyInvite(AcceptPartyInvite { sender_id }));
+                self.rest(now);
+            }
+            Wish::Search(queues) => {
+                let search = |queue: String| GameMatchmaking {
+                    state: "start".to_owned(),
+                    queue_name: Some(queue),
+                    featured_mod: None,
+                    faction: None,
+                };
+                self.outgoing.extend(queues.into_iter().map(search).map(ClientMessage::GameMatchmaking));
                 self.rest(now);
             }
             Wish::Host(plan) => {

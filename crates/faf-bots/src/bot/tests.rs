@@ -57,6 +57,15 @@ impl Life {
         );
     }
 
+    /// Receives the order to start the process of a match of two players, at this start position.
+    fn launch_match(&mut self, position: usize) {
+        self.receive(r#"{"command":"match_found","queue_name":"ladder1v1"}"#);
+        assert!(!self.bot.looks_idle());
+        self.receive(&format!(
+            r#"{{"command":"game_launch","args":["/numgames",0],"uid":5,"mod":"ladder1v1","name":"t","init_mode":1,"game_type":"matchmaker","rating_type":"ladder_1v1","mapname":"m","team":2,"faction":3,"expected_players":2,"map_position":{position},"game_options":{{"Share":"ShareUntilDeath"}}}}"#
+        ));
+    }
+
     /// Returns its actions: the names of commands, with the state for `GameState`.
     fn orders(&mut self) -> Vec<String> {
         let mut orders = Vec::new();
@@ -220,4 +229,101 @@ fn pauses_get_longer_and_kicked_bots_stay_away() {
     bot.receive(r#"{"command":"notice","style":"kick","text":"bye"}"#);
     assert_eq!(bot.orders(), ["LogOut"]);
     assert_eq!(bot.bot.disconnected(), BAN_PAUSE);
+}
+
+/// Settings in which every match goes well.
+fn flawless() -> Arc<Shared> {
+    let mut shared = shared();
+    shared.settings.match_faults = 0.0;
+    Arc::new(shared)
+}
+
+/// Returns the host and the guest of a match whose processes are connected.
+fn matched(shared: &Arc<Shared>) -> (Life, Life) {
+    let (mut host, mut guest) = (Life::begin(0, shared), Life::begin(1, shared));
+    host.launch_match(2);
+    assert_eq!(host.step(), ["Idle", "Lobby"]);
+    host.receive_game_command("HostGame", r#"["m"]"#);
+    let orders = host.orders();
+    assert_eq!(orders.iter().filter(|order| *order == "PlayerOption").count(), 5);
+    guest.launch_match(1);
+    assert_eq!(guest.step(), ["Idle", "Lobby"]);
+    guest.receive_game_command("JoinGame", r#"["Brackenfall",1]"#);
+    (host, guest)
+}
+
+#[test]
+fn a_match_is_launched_when_all_expected_players_are_seated() {
+    let shared = flawless();
+    let (mut host, mut guest) = matched(&shared);
+    for _ in 0..50 {
+        assert_eq!(host.step(), [""; 0]);
+    }
+    host.receive_game_command("ConnectToPeer", r#"["Lumo",2,true]"#);
+    let Some(Action::Send(ClientMessage::Game(candidates))) = host.bot.poll_action() else { panic!() };
+    assert_eq!(candidates.command, "IceMsg");
+    let mut seated = Vec::new();
+    while let Some(Action::Send(ClientMessage::Game(option))) = host.bot.poll_action() {
+        seated.push(option.args.text().to_owned());
+    }
+    // Its own process has told the host's its place: the start position and the faction.
+    assert_eq!(seated[..3], [r#"[2,"Faction",3]"#, r#"[2,"Color",1]"#, r#"[2,"Team",2]"#]);
+    guest.receive_game_command("IceMsg", r#"[1,"candidates"]"#);
+    assert_eq!(guest.orders(), ["IceMsg", "EstablishedPeer"]);
+    host.receive_game_command("IceMsg", r#"[2,"candidates"]"#);
+    assert_eq!(host.orders(), ["EstablishedPeer"]);
+    assert!(host.advance_until("Launching").ends_with(&["Launching".to_owned()]));
+    guest.now = host.now;
+    guest.receive_game_info("playing", "[1,2]");
+    assert_eq!(guest.orders(), ["Launching"]);
+    for player in [&mut host, &mut guest] {
+        let orders = player.advance_until("Ended");
+        assert!(orders.iter().any(|order| order == "GameResult"), "{orders:?}");
+        assert!(player.is_idle());
+    }
+}
+
+#[test]
+fn a_cancelled_match_ends_the_process_or_is_ignored_for_a_while() {
+    const CANCELLED: &str = r#"{"command":"match_cancelled","game_id":5}"#;
+    let (mut host, mut guest) = matched(&flawless());
+    for player in [&mut host, &mut guest] {
+        player.receive(CANCELLED);
+        assert_eq!(player.orders(), ["Ended"]);
+        assert!(player.is_idle());
+    }
+    guest.receive(r#"{"command":"match_found","queue_name":"ladder1v1"}"#);
+    guest.receive(r#"{"command":"match_cancelled","game_id":null}"#);
+    assert_eq!(guest.orders(), [""; 0]);
+    assert!(guest.bot.looks_idle());
+
+    let mut shared = shared();
+    (shared.settings.match_faults, shared.settings.ignores_cancellation) = (0.0, 1.0);
+    let mut bot = Life::begin(0, &Arc::new(shared));
+    bot.launch_match(1);
+    bot.receive(CANCELLED);
+    assert_eq!(bot.orders(), [""; 0]);
+    assert_eq!(bot.step(), ["Idle", "Lobby"]);
+    assert_eq!(bot.step(), ["Ended"]);
+    assert!(bot.is_idle());
+}
+
+#[test]
+fn every_fault_of_a_match_occurs() {
+    let mut shared = shared();
+    shared.settings.match_faults = 1.0;
+    let shared = Arc::new(shared);
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..100 {
+        let mut bot = Life::begin(1, &shared);
+        bot.bot.rng = Rng::seed_from_u64(seed);
+        bot.launch_match(1);
+        let start = bot.step().join(" ");
+        bot.receive_game_command("JoinGame", r#"["Brackenfall",1]"#);
+        let is_told = shared.introductions.place_of(GameId(5), PlayerId(2)).is_some();
+        seen.insert((start, is_told));
+    }
+    // Nothing is sent by a process that does not start, and by a client that loses its connection.
+    let starts: Vec<&str> = seen.iter().map(|(start, _)| start.as_str()).collect();
+    assert!(["", "Drop", "Idle Ended", "Idle Lobby"].iter().all(|start| starts.contains(start)), "{seen:?}");
 }

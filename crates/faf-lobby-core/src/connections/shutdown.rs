@@ -45,13 +45,11 @@ pub(crate) fn shutdown(lobby: &mut Lobby) {
     }
 }
 
-/// Ends games that are not live yet. The clients of all players who are in one or joining one
-/// receive a `kill` notice.
+/// Ends games that are not live yet. The clients of all players whose process is in one, or starts,
+/// receive a `kill` notice, also those of a match that was cancelled.
 pub(crate) fn close_lobbies(lobby: &mut Lobby) {
-    let is_early = |player: &&OnlinePlayer| {
-        let game = player.game.as_ref().and_then(|own| lobby.games.get(own.game));
-        game.is_some_and(|game| matches!(game.state, GameState::Initializing | GameState::Lobby))
-    };
+    let was_launched = |id| lobby.games.get(id).is_some_and(|game| game.live.is_some());
+    let is_early = |player: &&OnlinePlayer| player.game.as_ref().is_some_and(|own| !was_launched(own.game));
     let early = lobby.players.iter().filter(is_early);
     let inside: Vec<_> =
         early.map(|player| (player.conn, player.info.id)).take(CONNECTIONS_PER_STEP).collect();

@@ -19,7 +19,7 @@ impl Game {
     /// Returns whether a player sees the game.
     pub(crate) fn is_visible_to(&self, viewer: &OnlinePlayer) -> bool {
         let id = viewer.info.id;
-        if id == self.host.id || self.is_member(id) {
+        if self.is_of(id) {
             return true;
         }
         self.is_welcome(viewer)
@@ -27,6 +27,14 @@ impl Game {
                 Visibility::Friends => self.host.friends.contains(&id),
                 Visibility::Public => !self.host.foes.contains(&id),
             }
+    }
+
+    /// Returns whether a player belongs to the game, whatever its host thinks of them: the host, a
+    /// member, or a player of the match for which it was made.
+    fn is_of(&self, player: PlayerId) -> bool {
+        player == self.host.id
+            || self.is_member(player)
+            || self.arranged.as_ref().is_some_and(|arranged| arranged.slots.contains_key(&player))
     }
 
     /// Returns whether a player may know of the game: it is visible, or the player was in it and
@@ -60,16 +68,15 @@ impl Game {
             let sees = |player: &&OnlinePlayer| self.is_visible_to(player);
             return Audience::Several(players.iter().filter(sees).map(|player| player.conn).collect());
         }
-        let is_inside = |id: PlayerId| id == self.host.id || self.is_member(id);
         match self.visibility {
             Visibility::Public => {
-                let foes = online(&mut self.host.foes.iter().copied().filter(|foe| !is_inside(*foe)));
+                let foes = online(&mut self.host.foes.iter().copied().filter(|foe| !self.is_of(*foe)));
                 if foes.is_empty() { Audience::LoggedIn } else { Audience::LoggedInExcept(foes) }
             }
             Visibility::Friends => {
                 let host = std::iter::once(self.host.id).filter(|host| !self.is_member(*host));
                 let members = self.members.iter().copied();
-                let friends = self.host.friends.iter().copied().filter(|friend| !is_inside(*friend));
+                let friends = self.host.friends.iter().copied().filter(|friend| !self.is_of(*friend));
                 Audience::Several(online(&mut host.chain(members).chain(friends)))
             }
         }

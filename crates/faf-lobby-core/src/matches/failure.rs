@@ -37,7 +37,7 @@ pub(crate) fn fail(lobby: &mut Lobby, id: GameId, why: Failure) {
         ending::end_unlaunched(lobby, id);
     }
     enter_phase(lobby, id, Phase::Cancelled, lobby.now.elapsed + PROCESSES_END_WITHIN);
-    cancelled(lobby, id, &found, game);
+    dismiss(lobby, id, &found, found.players(), game);
     let outcome = match why {
         Failure::TimedOut(players) => {
             blame(lobby, &players, &found);
@@ -60,18 +60,31 @@ pub(super) fn end_without_game(lobby: &mut Lobby, found: &Match) {
     note_end(lobby, found.queue, None, MatchOutcome::Errored);
 }
 
-/// Tells the players who are still in a match that it is cancelled. Those without a game connection
-/// can play again at once (M1, M3).
-fn cancelled(lobby: &mut Lobby, id: GameId, found: &Match, game: Option<GameId>) {
-    for player in found.players() {
-        if lobby.matches.of_player(player) != Some(id) || found.lost.contains(&player) {
-            lobby.matches.release(player);
-            continue;
-        }
-        if !tell_cancelled(lobby, player, game) {
-            lobby.matches.release(player);
+/// Tells players that a match is cancelled for them, as far as they are still in it. Those without a
+/// game connection can play again at once (M1, M3).
+pub(super) fn dismiss(
+    lobby: &mut Lobby,
+    id: GameId,
+    found: &Match,
+    players: impl Iterator<Item = PlayerId>,
+    game: Option<GameId>,
+) {
+    for player in players {
+        if !is_still_in(lobby, id, found, player) || !tell_cancelled(lobby, player, game) {
+            lobby.matches.release(player, id);
         }
     }
+}
+
+/// Returns whether a player waits for a match or plays it: a player who has logged in again, or
+/// whose process was given up, may have begun something else.
+fn is_still_in(lobby: &Lobby, id: GameId, found: &Match, player: PlayerId) -> bool {
+    let Some(online) = lobby.players.get(player) else { return false };
+    let does_nothing_else = match &online.game {
+        Some(connection) => connection.game == id,
+        None => matches!(online.activity, Activity::Idle | Activity::StartingAutomatch),
+    };
+    lobby.matches.of_player(player) == Some(id) && !found.lost.contains(&player) && does_nothing_else
 }
 
 /// Tells a player that the match is cancelled. Returns whether the player has a game connection.

@@ -8,7 +8,7 @@ use faf_protocol::{GameId, PlayerId};
 use crate::games::{Leaving, joining};
 use crate::io::{Effect, MatchOutcome, QueueEvent};
 use crate::matches::blame;
-use crate::matches::failure::{Failure, fail, release};
+use crate::matches::failure::{Failure, dismiss, fail, release};
 use crate::matchmaking::queue::QueueId;
 use crate::state::{Lobby, Match, Phase, Timer};
 
@@ -43,11 +43,15 @@ pub(crate) fn host_is_ready(lobby: &mut Lobby, id: GameId) {
     }
 }
 
-/// Handles the launch of the game: the match is set up.
+/// Handles the launch of the game: the match is set up. For players without whom the host has begun,
+/// it is cancelled.
 pub(crate) fn launched(lobby: &mut Lobby, id: GameId) {
-    if let Some(found) = lobby.matches.remove(id) {
-        note_end(lobby, found.queue, Some(id), MatchOutcome::Launched);
-    }
+    let Some(found) = lobby.matches.get(id).cloned() else { return };
+    let members = lobby.games.get(id).map_or(&[][..], |game| game.members());
+    let missing: Vec<PlayerId> = found.players().filter(|player| !members.contains(player)).collect();
+    dismiss(lobby, id, &found, missing.into_iter(), Some(id));
+    lobby.matches.remove(id);
+    note_end(lobby, found.queue, Some(id), MatchOutcome::Launched);
 }
 
 /// Notes for the operator how a match ended.
@@ -79,7 +83,7 @@ pub(crate) fn phase_is_over(lobby: &mut Lobby, id: GameId) {
 pub(crate) fn player_left(lobby: &mut Lobby, id: GameId, player: PlayerId, how: Leaving) {
     let Some(found) = lobby.matches.get(id) else { return };
     match found.phase {
-        Phase::Cancelled => lobby.matches.release(player),
+        Phase::Cancelled => lobby.matches.release(player, id),
         _ if how == Leaving::Aborted => {}
         _ => fail(lobby, id, Failure::PlayersLeft(vec![player])),
     }
@@ -103,7 +107,8 @@ pub(crate) fn record_peer(
     is_connected: bool,
 ) {
     let Some(found) = lobby.matches.get_mut(id) else { return };
-    if !found.players().any(|known| known == peer) {
+    // A game may report anything, its own player as well.
+    if peer == player || !found.players().any(|known| known == peer) {
         return;
     }
     let peers = found.peers.entry(player).or_default();

@@ -121,7 +121,8 @@ pub(crate) fn cancel(lobby: &mut Lobby, queue: QueueId, search: SearchId) {
     let Some(left) = lobby.queues.leave(queue, search) else { return };
     let now = lobby.now.elapsed;
     let waited = left.waited(now);
-    if let Some(queue) = lobby.queues.get_mut(queue) {
+    // One that was in no round says nothing, and somebody may start and stop many of them.
+    if let Some(queue) = lobby.queues.get_mut(queue).filter(|_| left.reason.is_some()) {
         queue.waiting_times.record(now, waited, false);
     }
     lobby.emit(Effect::Queue(QueueEvent::SearchCancelled { queue, search, waited }));

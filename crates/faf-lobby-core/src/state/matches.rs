@@ -91,18 +91,15 @@ impl Matches {
     /// Removes a match, and returns it.
     pub(crate) fn remove(&mut self, id: GameId) -> Option<Match> {
         let found = self.matches.remove(&id)?;
-        for player in found.players() {
-            // The player may be in a later match by now.
-            if self.of_player.get(&player) == Some(&id) {
-                self.of_player.remove(&player);
-            }
-        }
+        found.players().for_each(|player| self.release(player, id));
         Some(found)
     }
 
-    /// Releases a player of a cancelled match.
-    pub(crate) fn release(&mut self, player: PlayerId) {
-        self.of_player.remove(&player);
+    /// Releases a player from a match. The player may be in a later one by now, and stays in it.
+    pub(crate) fn release(&mut self, player: PlayerId, id: GameId) {
+        if self.of_player.get(&player) == Some(&id) {
+            self.of_player.remove(&player);
+        }
     }
 
     /// Returns the ids of all matches.

@@ -58,6 +58,8 @@ pub struct Memory {
     queue_ids: BTreeSet<QueueId>,
     /// Parties, searches and violations, as saved last.
     saved_queues: SavedQueues,
+    /// How often they were saved.
+    pub saves_of_queues: u32,
     /// Games of the matchmaker, in the order in which they were stored.
     queue_games: Vec<QueueGame>,
     /// Maps by folder name, lower-case.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use faf_lobby_core::matchmaking::map_pool::Bracket;
-use faf_lobby_core::matchmaking::queue::QueueId;
+use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::{GameData, GameLaunched, MapVersion, SavedQueues};
 use faf_protocol::{BracketId, GameId, PlayerId, PoolEntryId};
@@ -47,6 +47,7 @@ impl Memory {
 
     pub fn save_queues(&mut self, saved: Box<SavedQueues>) -> Result<(), StoreError> {
         self.saved_queues = *saved;
+        self.saves_of_queues += 1;
         Ok(())
     }
 
@@ -56,6 +57,14 @@ impl Memory {
 }
 
 impl Memory {
+    /// Takes a queue out of service, as an operator does; matches of it are still stored. Returns
+    /// the queue.
+    pub fn disable_queue(&mut self, id: QueueId) -> Option<QueueData> {
+        let place = self.data.queues.iter().position(|queue| queue.id == id)?;
+        self.queue_ids.insert(id);
+        Some(self.data.queues.remove(place))
+    }
+
     /// Returns the game data with the rating peaks of now.
     pub(super) fn current_data(&self) -> GameData {
         let mut data = self.data.clone();

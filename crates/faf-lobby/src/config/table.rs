@@ -231,8 +231,7 @@ settings! {
         top_player_min_rating: f64 = 2000, Number(0.0..=10_000.0);
 
         /// How much each failed round lowers the quality that a search in a queue of single players
-        /// needs. In its first round it needs eight tenths of the quality against an equal
-        /// opponent.
+        /// needs. In its first round it needs eight tenths of the quality against an equal.
         ladder_search_expansion_step: f64 = 0.05, Number(0.0..=1.0);
 
         /// How much all failed rounds together lower it at most.
@@ -351,7 +350,7 @@ settings! {
         nesting_limit: usize = 128, Count(8.0..=512.0);
 
         /// Number of bytes that the server offers a client at once. Further messages wait until the
-        /// client has read them; a newer state of a game or a player then replaces the older one.
+        /// client has read them; a newer state of a game, player or queue then replaces the older.
         outbox_limit: usize = 65536, Bytes(65_536.0..=1_073_741_824.0);
 
         /// Maximum number of bytes queued for all clients together. Beyond it, the server

@@ -49,7 +49,8 @@ macro_rules! conformance_tests {
             queues: queues_have_options_brackets_and_pools, queues_that_cannot_be_used_hide_no_others,
                 rating_peak_follows_the_games, recent_maps_are_the_newest_of_each_player,
                 match_is_stored_with_its_queue, golden_seed_has_its_queues,
-                contradicting_queues_are_refused;
+                contradicting_queues_are_refused, parties_and_searches_are_saved,
+                opened_match_has_its_history;
             history: game_record_is_complete, games_are_listed_by_player_and_validity;
             outbox: game_end_goes_into_the_outbox, retried_write_publishes_nothing_twice,
                 refused_write_publishes_nothing, messages_stay_until_delivered,

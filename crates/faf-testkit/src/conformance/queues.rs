@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
-use faf_lobby_core::{MapVersion, Timestamp};
-use faf_lobby_store::Backend;
+use faf_lobby_core::matchmaking::violations::ViolationSettings;
+use faf_lobby_core::request::OpenMatch;
+use faf_lobby_core::{MapVersion, Reply, Request, RequestId, SavedQueues, Ticket, Timestamp};
 use faf_lobby_store::seed::SeedFile;
+use faf_lobby_store::{Backend, perform};
 use faf_protocol::{BracketId, GameId, Json, PlayerId, PoolEntryId};
 
 use super::{facts, plant, plant_for_games, store};
@@ -268,4 +270,43 @@ pub async fn contradicting_queues_are_refused(backend: &impl Backend) {
     assert!(queues(backend).await.is_empty());
     plant(backend, &past(4)).await;
     assert_eq!(names(&queues(backend).await), ["q4"]);
+}
+
+pub async fn parties_and_searches_are_saved(backend: &impl Backend) {
+    let empty = SavedQueues::default();
+    assert_eq!(backend.saved_queues().await.unwrap(), empty);
+    assert_eq!(backend.beginning().await.unwrap().queues, empty);
+    for second in [1, 2] {
+        let mut saved = SavedQueues::default();
+        saved.saved_at = Timestamp::from_seconds(second);
+        let settings = ViolationSettings::default();
+        saved.violations.record(ADA, Timestamp::from_seconds(second), &settings);
+        backend.save_queues(Box::new(saved.clone())).await.unwrap();
+        assert_eq!(backend.saved_queues().await.unwrap(), saved);
+        assert_eq!(backend.beginning().await.unwrap().queues, saved);
+    }
+}
+
+pub async fn opened_match_has_its_history(backend: &impl Backend) {
+    plant_for_games(backend).await;
+    let mut played = Season::default().play(1);
+    played.launched.queue = Some(QueueId(4));
+    played.launched.launched_at = Timestamp::from_seconds(4_000_000_000);
+    store(backend, played.id, played.launch()).await.unwrap();
+    let open = async |host| {
+        let players = vec![BOB, ADA];
+        let request = OpenMatch { host, game: GameId(90), queue: QueueId(4), players, limit: 2 };
+        let request = Request::OpenMatch(Ticket::new(RequestId(1)), request);
+        match perform(backend, request, |_| {}).await {
+            Ok(Reply::OpenMatch(_, reply)) => reply,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(open(BOB).await.unwrap(), [7, 7]);
+    let joins = facts(backend).await.joins;
+    assert!(
+        matches!(&joins[..], [join] if (join.player, join.game, join.address) == (BOB, GameId(90), None))
+    );
+    assert_eq!(backend.beginning().await.unwrap().last_game, GameId(90));
+    assert!(open(PlayerId(99)).await.is_err(), "without a record of its number, the game must not begin");
 }

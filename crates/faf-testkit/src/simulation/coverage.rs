@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Events that must happen at least once in many evenings.
-const EXPECTED: [&str; 48] = [
+const EXPECTED: [&str; 64] = [
     "connections",
     "logins",
     "logins with a token",
@@ -54,6 +54,22 @@ const EXPECTED: [&str; 48] = [
     "games resumed after a kill",
     "graceful shutdowns",
     "jumps of the clock",
+    "failures of the network",
+    "invitations",
+    "updates of parties",
+    "searches",
+    "searches ended without a match",
+    "searches explained",
+    "searches refused for violations",
+    "matches made",
+    "matches of teams",
+    "matches of parties",
+    "matches launched",
+    "matches that timed out",
+    "matches that a player left",
+    "matches that failed for the server",
+    "violations",
+    "idle players asked to host",
 ];
 
 /// Counts of events by name.

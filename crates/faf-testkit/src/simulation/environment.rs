@@ -4,16 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
+use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
+use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::{
     ConnId, Contradiction, GameWrite, HoldReason, MapVersion, Moment, Reply, Request, RequestId, Settings,
     Timestamp, World,
 };
 use faf_protocol::client_message::ClientMessage;
 use faf_protocol::server_message::{LeaderboardRating, Rating};
-use faf_protocol::{CommandError, GameId, PlayerId};
+use faf_protocol::{BracketId, CommandError, GameId, PlayerId, PoolEntryId};
 
 use super::random::Random;
-use super::{GAMES_BEFORE, GLOBAL};
+use super::{GAMES_BEFORE, GLOBAL, LADDER};
 use crate::lobby::BEGINNING;
 use crate::store::FakeStore;
 
@@ -39,6 +42,45 @@ pub(super) struct Environment {
     pub(super) refuses: bool,
 }
 
+/// Names of the queues, with their leaderboards and team sizes.
+const QUEUES: [(&str, &str, u32); 3] =
+    [("ladder1v1", LADDER, 1), ("tmm2v2", GLOBAL, 2), ("tmm4v4", GLOBAL, 4)];
+
+/// Returns the technical names of the queues.
+pub(super) fn queue_names() -> [&'static str; 3] {
+    QUEUES.map(|(name, ..)| name)
+}
+
+/// Returns the queues of an evening: with maps of the vault, and with generated ones.
+pub(super) fn queues() -> Vec<QueueData> {
+    let fixed = |number, id, folder: &str| {
+        let version = MapVersion { id, is_ranked: true };
+        PoolEntry::fixed(PoolEntryId(number), 1, version, &format!("maps/{folder}.zip"))
+    };
+    let params = r#"{"type":"neroxis","version":"1.2.3","spawns":8,"size":512}"#;
+    let pool =
+        [fixed(1, 7, "scmp_007"), fixed(2, 9, "scmp_009"), PoolEntry::generated(PoolEntryId(3), 1, params)];
+    let pool: Vec<PoolEntry> = pool.into_iter().flatten().collect();
+    let bracket = |id, min_rating, max_rating| Bracket {
+        id: BracketId(id),
+        min_rating,
+        max_rating,
+        vetoes: VetoSettings::default(),
+        pool: pool.clone(),
+    };
+    let queue = |(id, (name, leaderboard, team_size)): (u32, (&str, &str, u32))| QueueData {
+        id: QueueId(id),
+        name: name.to_owned(),
+        featured_mod: "faf".to_owned(),
+        leaderboard: leaderboard.to_owned(),
+        team_size,
+        game_options: BTreeMap::from([("Share".to_owned(), "ShareUntilDeath".into())]),
+        rating_peak: 1000.0,
+        brackets: vec![bracket(1, None, Some(1000)), bracket(2, Some(1000), None)],
+    };
+    (1..).zip(QUEUES).map(queue).collect()
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Wire {
@@ -61,14 +103,17 @@ impl Environment {
         let logins: Vec<String> = (1..=players).map(|number| format!("p{number}")).collect();
         let mut store = FakeStore::with_accounts(logins.iter().map(String::as_str));
         store.maps.insert("scmp_009".to_owned(), MapVersion { id: 9, is_ranked: true });
+        store.data.queues = queues();
         for account in store.accounts.values_mut() {
-            if random.per_mille(600) {
-                let rating = Rating {
-                    mean: random.within(500..2200) as f64,
-                    deviation: random.within(60..300) as f64,
-                };
-                let number_of_games = GAMES_BEFORE;
-                account.ratings.push((GLOBAL.to_owned(), LeaderboardRating { rating, number_of_games }));
+            for leaderboard in [GLOBAL, LADDER] {
+                if random.per_mille(600) {
+                    let rating = Rating {
+                        mean: random.within(500..2200) as f64,
+                        deviation: random.within(60..300) as f64,
+                    };
+                    let rated = LeaderboardRating { rating, number_of_games: GAMES_BEFORE };
+                    account.ratings.push((leaderboard.to_owned(), rated));
+                }
             }
             for _ in 0..random.below(4) {
                 let other = PlayerId(random.within(1..players as u64 + 1) as u32);

@@ -5,16 +5,23 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use faf_lobby_core::matchmaking::violations::ViolationSettings;
+use faf_lobby_core::matchmaking::{MatchSettings, MatchmakingSettings};
 use faf_lobby_core::{Audience, ConnId, Effect, Event, RequestId, Settings};
 use faf_protocol::{Country, GameId, PlayerId, SessionNumber};
 
+use super::COMMON_LOSSES_SHARE;
 use super::coverage::Coverage;
-use super::environment::{Environment, Wire};
+use super::environment::{self, Environment, Wire};
+use super::host_probe::probe_host;
 use super::invariants::{Checker, Law, Size, Violation, is_unchanged, look};
 use super::player::{Player, players};
 use super::random::Random;
 use super::trace::Trace;
 use crate::login_probe::probe_login;
+
+/// Time after which a player who does nothing can host, whatever happened before.
+const LONGEST_LOCK: Duration = Duration::from_secs(120);
 
 /// Parameters of an evening.
 #[derive(Debug, Clone, Copy)]
@@ -137,6 +144,22 @@ impl Evening {
             shutdown_grace_period: Duration::from_secs(90),
             login_attempts: 3,
             login_rate: random.pick(&[1, 3, 2500]).copied().unwrap_or(2500),
+            matchmaking: MatchmakingSettings {
+                // Nobody plays for long enough to wait for a good match.
+                minimum_game_quality: *random.pick(&[-10.0, 0.4]).unwrap_or(&0.4),
+                queue_pop_time_max: *random.pick(&[20.0, 60.0]).unwrap_or(&60.0),
+                queue_pop_time_min: 5.0,
+                ..MatchmakingSettings::default()
+            },
+            matches: MatchSettings {
+                violations: ViolationSettings {
+                    first_ban_duration: Duration::from_secs(60),
+                    ban_duration: Duration::from_secs(120),
+                    ..ViolationSettings::default()
+                },
+                common_losses_share: COMMON_LOSSES_SHARE,
+                ..MatchSettings::default()
+            },
             ..Settings::default()
         };
         let mut environment = Environment::new(settings, plan.players, &mut random);
@@ -298,6 +321,11 @@ impl Evening {
             return Ok(());
         }
         self.checker.second(Size::of(&self.environment.world), &self.environment.settings)?;
+        let world = &self.environment.world;
+        self.checker.check_shown_searches(&environment::queue_names(), |player, queue| {
+            world.is_searching(player, queue)
+        })?;
+        self.check_idle_players()?;
         if self.now.as_secs().is_multiple_of(8) {
             self.checker.reported(&self.environment.store)?;
         }
@@ -325,6 +353,65 @@ impl Evening {
         }
         if self.random.per_mille(1) {
             return self.restart();
+        }
+        if self.random.per_mille(2) {
+            return self.lose_many();
+        }
+        if self.random.per_mille(2) {
+            self.change_queues();
+        }
+        Ok(())
+    }
+
+    /// The network fails for many players at once.
+    fn lose_many(&mut self) -> Result<(), Violation> {
+        self.note("the network fails for many players");
+        self.checker.coverage.count("failures of the network");
+        let share = self.random.within(100..1000);
+        let wires: Vec<ConnId> = self.environment.wires.keys().copied().collect();
+        for conn in wires {
+            if self.random.per_mille(share) {
+                self.drop_connection(conn)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The operator takes a queue out of service, or puts it back, and changes its team size; the
+    /// lobby notices it when it reads the data again.
+    fn change_queues(&mut self) {
+        self.note("the operator changes a queue");
+        let choices = environment::queues();
+        let Some(queue) = self.random.pick(&choices).cloned() else { return };
+        let store = &mut self.environment.store;
+        if store.disable_queue(queue.id).is_none() {
+            store.data.queues.push(queue);
+            store.data.queues.sort_by_key(|queue| queue.id);
+        }
+    }
+
+    /// Checks that players who have done nothing for a while could host a game, on a copy of the
+    /// lobby.
+    fn check_idle_players(&mut self) -> Result<(), Violation> {
+        let mut copy = None;
+        for number in 0..self.players.len() {
+            let player = &mut self.players[number];
+            let wire = player.conn.and_then(|conn| self.environment.wires.get(&conn));
+            let is_read = wire.is_some_and(|wire| wire.holds.is_empty() && wire.outgoing.is_empty());
+            let is_idle = player.bot.is_logged_in() && player.bot.looks_idle() && !player.is_stalled;
+            if !is_idle || !is_read || player.is_odd {
+                player.idle_since = None;
+                continue;
+            }
+            let since = *player.idle_since.get_or_insert(self.now);
+            let Some(conn) = player.conn.filter(|_| self.now >= since + LONGEST_LOCK) else { continue };
+            let world = copy.get_or_insert_with(|| self.environment.world.clone());
+            self.checker.coverage.count("idle players asked to host");
+            let refusal = probe_host(world, self.environment.moment(self.now), conn);
+            if let Some(text) = refusal {
+                let detail = format!("player {} on connection {}: {text}", player.id, conn.0);
+                return Err(Violation { law: Law::NobodyIsLockedOut, detail });
+            }
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::random::Random;
 type Incoming = Result<ClientMessage, CommandError>;
 
 /// Messages of clients beyond playing, sensible or not.
-const CHATTER: [&str; 27] = [
+const CHATTER: [&str; 34] = [
     r#"{"command":"ping"}"#,
     r#"{"command":"pong"}"#,
     r#"{"command":"ask_session","user_agent":"faf-client","version":"0.1"}"#,
@@ -21,6 +21,13 @@ const CHATTER: [&str; 27] = [
     r#"{"command":"matchmaker_info"}"#,
     r#"{"command":"ice_servers"}"#,
     r#"{"command":"game_matchmaking","queue_name":"ladder1v1","state":"start"}"#,
+    r#"{"command":"game_matchmaking","queue_name":"tmm2v2","state":"start","faction":"aeon"}"#,
+    r#"{"command":"game_matchmaking","queue_name":"unknown","state":"start"}"#,
+    r#"{"command":"game_matchmaking","queue_name":"tmm4v4","state":"pause"}"#,
+    r#"{"command":"invite_to_party","recipient_id":1}"#,
+    r#"{"command":"accept_party_invite","sender_id":1}"#,
+    r#"{"command":"kick_player_from_party","kicked_player_id":2}"#,
+    r#"{"command":"set_party_factions","factions":[]}"#,
     r#"{"command":"game_matchmaking","queue_name":"ladder1v1","state":"stop"}"#,
     r#"{"command":"set_party_factions","factions":["uef","aeon"]}"#,
     r#"{"command":"set_player_vetoes","vetoes":[]}"#,
@@ -48,7 +55,7 @@ const GARBAGE: [&str; 4] = [
 ];
 
 /// Commands of game processes beyond playing, sensible or not.
-const PROCESS_CHATTER: [&str; 20] = [
+const PROCESS_CHATTER: [&str; 23] = [
     r#""GameState","args":["Idle"]"#,
     r#""GameState","args":["Lobby"]"#,
     r#""GameState","args":["Launching"]"#,
@@ -60,6 +67,9 @@ const PROCESS_CHATTER: [&str; 20] = [
     r#""Bottleneck","args":["ack",1]"#,
     r#""LaunchStatus","args":["Ready"]"#,
     r#""EstablishedPeer","args":["1"]"#,
+    r#""EstablishedPeer","args":[4294967295]"#,
+    r#""DisconnectedPeer","args":[2]"#,
+    r#""DisconnectedPeer","args":[]"#,
     r#""PlayerOption","args":["no number","Team",2]"#,
     r#""PlayerOption","args":[1]"#,
     r#""GameOption","args":["Victory",7]"#,
@@ -97,6 +107,10 @@ pub(super) fn hello(login: &str, is_right: bool) -> ClientMessage {
 
 pub(super) fn auth(player: PlayerId) -> ClientMessage {
     ClientMessage::Auth(Auth { token: Secret::new(player.to_string()), unique_id: format!("of {player}") })
+}
+
+pub(super) fn host() -> Incoming {
+    read(Some(&r#"{"command":"game_host","visibility":"public","title":"probe","mod":"faf"}"#))
 }
 
 pub(super) fn restore(game_id: GameId) -> ClientMessage {

@@ -32,6 +32,8 @@ impl Evening {
             8..20 => return self.drop_connection(conn),
             20..32 => return self.log_in_elsewhere(player, conn),
             32..100 => {
+                // It may start a search or restore a game.
+                self.players[player].is_odd = true;
                 let message = messages::chatter(&mut self.random);
                 self.send(conn, message);
             }
@@ -46,6 +48,7 @@ impl Evening {
             }
             180..195 => {
                 let game = self.any_game();
+                self.players[player].is_odd = true;
                 self.send(conn, Ok(messages::restore(game)));
             }
             195..300 if has_process => self.odd_report(player, conn),
@@ -80,7 +83,12 @@ impl Evening {
 
     /// The process ends, and the client notices.
     fn end_process(&mut self, player: usize) -> Result<(), Violation> {
-        self.players[player].is_stalled = false;
+        let was_stalled = std::mem::take(&mut self.players[player].is_stalled);
+        // The bot may believe that a process that hangs has ended long ago.
+        let hung = was_stalled && self.players[player].bot.game().is_none();
+        if let Some(conn) = self.players[player].conn.filter(|_| hung) {
+            self.send(conn, messages::process("GameState", r#""Ended""#));
+        }
         self.players[player].bot.end_process(self.now);
         self.follow(player);
         self.read_all()
@@ -119,7 +127,10 @@ impl Evening {
                 let guessed = self.random.within(1..self.plan.players as u64 + 1);
                 messages::process("IceMsg", &format!(r#"{guessed},"{{\"sdp\":1}}""#))
             }
-            54..80 => messages::process_chatter(&mut self.random),
+            54..80 => {
+                self.players[player].is_odd = true;
+                messages::process_chatter(&mut self.random)
+            }
             _ => return,
         };
         self.send(conn, message);

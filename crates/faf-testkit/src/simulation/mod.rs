@@ -18,6 +18,7 @@
 mod coverage;
 mod environment;
 mod evening;
+mod host_probe;
 pub mod invariants;
 mod many;
 mod messages;
@@ -30,7 +31,11 @@ pub use coverage::Coverage;
 pub use evening::{Evening, Failure, Plan, Summary};
 pub use many::{Many, run_many};
 
-pub(crate) use faf_lobby_core::ratings::GLOBAL;
+pub(crate) use faf_lobby_core::ratings::{GLOBAL, LADDER};
+
+/// Share of the players above which those who lose their connection do so for a common cause.
+/// Players of an evening come and go much more often than real ones.
+pub(crate) const COMMON_LOSSES_SHARE: f64 = 0.4;
 
 /// Number of games with which some accounts start: more than anyone plays in an evening.
 pub(crate) const GAMES_BEFORE: u32 = 1000;

@@ -25,6 +25,11 @@ pub(super) struct Player {
     pub(super) old: Option<ConnId>,
     /// Whether the game process hangs and sends nothing more.
     pub(super) is_stalled: bool,
+    /// Whether the client has sent something about games that the bot knows nothing of, on this
+    /// connection.
+    pub(super) is_odd: bool,
+    /// Time since which the player has done nothing that keeps them from hosting.
+    pub(super) idle_since: Option<Duration>,
     /// Time of the bot's next action, and number of that plan; earlier plans are void.
     acts_at: Option<Duration>,
     pub(super) plan: u64,
@@ -39,7 +44,17 @@ pub(super) fn players(number: usize, random: &mut Random) -> Vec<Player> {
     let player = |id| {
         let rng = Rng::seed_from_u64(random.next());
         let bot = Bot::new(login(id), Arc::clone(&shared), Box::new(Sociable), rng);
-        Player { id, bot, conn: None, old: None, is_stalled: false, acts_at: None, plan: 0 }
+        Player {
+            id,
+            bot,
+            conn: None,
+            old: None,
+            is_stalled: false,
+            is_odd: false,
+            idle_since: None,
+            acts_at: None,
+            plan: 0,
+        }
     };
     ids().map(player).collect()
 }
@@ -56,6 +71,9 @@ fn settings() -> faf_bots::Settings {
         rest: 1.0..20.0,
         leaves_lobby: 0.15,
         restores: 0.85,
+        match_faults: 0.08,
+        ignores_cancellation: 0.3,
+        reports_peers: 0.9,
         ..faf_bots::Settings::default()
     }
 }
@@ -158,6 +176,7 @@ impl Evening {
     /// Called when a player's connection is lost.
     pub(super) fn lost_connection(&mut self, player: usize) {
         self.players[player].conn = None;
+        self.players[player].is_odd = false;
         let away = self.players[player].bot.disconnected();
         let delay = match self.random.below(4) {
             0 => self.random.millis(10..1000),

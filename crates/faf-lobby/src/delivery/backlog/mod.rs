@@ -1,18 +1,21 @@
-//! The backlog of a client that has fallen behind: only the newest state of every game and every
-//! player, and everything else in order.
+//! The backlog of a client that has fallen behind: only the newest state of every game, every
+//! player and every queue of the matchmaker, and everything else in order.
 //!
 //! A game moves to the end when it changes, so that a client never receives a game before the
 //! players in it. Messages about players are kept as they are, shared with all other clients that
 //! are behind, until there are so many that the same players must be in them repeatedly. Then they
 //! are merged, and encoded for this client alone when they are sent. So a reconnect of thousands,
 //! when merging would gain nothing, does not cost them memory or time.
+//!
+//! A message about queues is removed when later ones have the states of all its queues. Those that
+//! are left are sent as they were encoded for everyone, and are at most as many as the queues.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use faf_lobby_core::{ConnId, lists};
-use faf_protocol::server_message::{Merging, Player, PlayerList, ServerMessage};
+use faf_protocol::server_message::{Merging, Player, PlayerList, QueueInfo, ServerMessage};
 use faf_protocol::{Encoding, GameId, PlayerId};
 use tokio::time::Instant;
 
@@ -64,6 +67,8 @@ pub(crate) struct Backlog {
     listed_players: usize,
     /// Newest states, for the one entry [`Entry::Players`].
     players: BTreeMap<PlayerId, Arc<Player>>,
+    /// For the entry of each broadcast about queues, those of its queues that no later one has.
+    queues: BTreeMap<u64, Vec<Arc<QueueInfo>>>,
     has_ping: bool,
     /// Number of snapshots among the entries.
     snapshots: usize,
@@ -126,6 +131,7 @@ impl Backlog {
             player_lists: VecDeque::new(),
             listed_players: 0,
             players: BTreeMap::new(),
+            queues: BTreeMap::new(),
             has_ping: false,
             snapshots: 0,
             relays: VecDeque::new(),
@@ -215,7 +221,8 @@ impl Backlog {
                     self.merged += 1;
                 }
             }
-            Merging::Ping | Merging::Never => {}
+            Merging::Queues if kind == Kind::Unsolicited => self.replace_queues(frames),
+            Merging::Queues | Merging::Ping | Merging::Never => {}
         }
         self.append(Entry::Message(Arc::clone(frames), kind));
     }
@@ -279,6 +286,7 @@ impl Backlog {
                             self.player_lists.pop_front();
                             self.listed_players -= players_in(&frames).len();
                         }
+                        Merging::Queues => drop(self.queues.remove(&order)),
                         Merging::Never => {}
                     }
                     let frame = frames.get(self.encoding).cloned();
@@ -317,6 +325,24 @@ impl Backlog {
             bytes += length;
             front.extend(frame);
             self.offered.messages.push(frames);
+        }
+    }
+
+    /// Removes the broadcasts about queues of which this one has the last newest state, before it
+    /// is appended.
+    fn replace_queues(&mut self, frames: &Frames) {
+        let ServerMessage::MatchmakerInfo(info) = frames.message() else { return };
+        let has = |queue: &QueueInfo| info.queues.iter().any(|new| new.queue_name == queue.queue_name);
+        let outdated = self.queues.extract_if(.., |_, newest| {
+            newest.retain(|queue| !has(queue));
+            newest.is_empty()
+        });
+        for order in outdated.map(|(order, _)| order).collect::<Vec<_>>() {
+            self.remove(order);
+            self.merged += 1;
+        }
+        if !info.queues.is_empty() {
+            self.queues.insert(self.next, info.queues.clone());
         }
     }
 
@@ -398,13 +424,13 @@ impl Backlog {
         self.snapshots -= usize::from(entry.is_snapshot());
     }
 
-    /// Returns the memory of an entry that is an answer, in bytes. Snapshots, states and `social`,
-    /// with all friends and foes, do not count: a client receives them for its login, and cannot
-    /// ask for more.
+    /// Returns the memory of an entry that is an answer, in bytes. Snapshots, states of games and
+    /// players, and `social`, with all friends and foes, do not count: a client receives them for
+    /// its login, and cannot ask for more. It can ask for the queues.
     fn answer_cost(&self, entry: &Entry) -> usize {
         let Entry::Message(frames, Kind::Answer) = entry else { return 0 };
         let is_answer = !frames.is_snapshot()
-            && frames.merging() == Merging::Never
+            && matches!(frames.merging(), Merging::Never | Merging::Queues)
             && !matches!(frames.message(), ServerMessage::Social(_));
         if is_answer { ENTRY_COST_BYTES + frames.get(self.encoding).map_or(0, Bytes::len) } else { 0 }
     }

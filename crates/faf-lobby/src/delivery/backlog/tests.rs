@@ -13,17 +13,25 @@ use crate::delivery::frames::FrameMemory;
 /// A message that the server sends to everyone.
 #[derive(Debug, Clone)]
 enum Sent {
-    Game { uid: u32, players: usize },
+    Game {
+        uid: u32,
+        players: usize,
+    },
     Players(Vec<(u32, bool)>),
+    /// Queues by number, with how many players search.
+    Queues(Vec<(u32, u32)>),
     Ping,
     Notice(u32),
     List(u32),
 }
 
+const QUEUES: u32 = 4;
+
 fn sent() -> impl Strategy<Value = Sent> {
     prop_oneof![
         (0..4_u32, 0..10_usize).prop_map(|(uid, players)| Sent::Game { uid, players }),
         vec((0..5_u32, any::<bool>()), 1..4).prop_map(Sent::Players),
+        vec((0..QUEUES, any::<u32>()), 0..4).prop_map(Sent::Queues),
         Just(Sent::Ping),
         any::<u32>().prop_map(Sent::Notice),
     ]
@@ -47,6 +55,14 @@ fn player(id: u32, is_offline: bool) -> Value {
     player
 }
 
+fn queue(number: u32, players: u32) -> Value {
+    serde_json::json!({
+        "queue_name": format!("tmm{number}"), "queue_pop_time": "2030-01-02T18:05:30+00:00",
+        "queue_pop_time_delta": 41.07, "num_players": players, "boundary_80s": [[1040, 1440]],
+        "boundary_75s": [[1140, 1340]], "team_size": number,
+    })
+}
+
 fn message(sent: &Sent) -> Arc<Frames> {
     let json = match sent {
         Sent::Game { uid, players } => serde_json::json!({
@@ -61,6 +77,12 @@ fn message(sent: &Sent) -> Arc<Frames> {
             let players: BTreeMap<_, _> = players.iter().copied().collect();
             let players: Vec<_> = players.into_iter().map(|(id, gone)| player(id, gone)).collect();
             serde_json::json!({"command": "player_info", "players": players})
+        }
+        Sent::Queues(queues) => {
+            // Each queue at most once in a message.
+            let queues: BTreeMap<_, _> = queues.iter().copied().collect();
+            let queues: Vec<_> = queues.into_iter().map(|(number, players)| queue(number, players)).collect();
+            serde_json::json!({"command": "matchmaker_info", "queues": queues})
         }
         Sent::Ping => serde_json::json!({"command": "ping"}),
         Sent::Notice(number) => {
@@ -85,6 +107,7 @@ fn message(sent: &Sent) -> Arc<Frames> {
 struct Client {
     games: BTreeMap<u64, Value>,
     players: BTreeMap<u64, Value>,
+    queues: BTreeMap<String, Value>,
     notices: Vec<Value>,
     has_ping: bool,
 }
@@ -101,6 +124,11 @@ impl Client {
                     assert!((1..=PLAYERS_PER_MESSAGE).contains(&players.len()));
                     for player in players {
                         self.players.insert(player["id"].as_u64().unwrap(), player.clone());
+                    }
+                }
+                "matchmaker_info" => {
+                    for queue in value["queues"].as_array().unwrap() {
+                        self.queues.insert(queue["queue_name"].as_str().unwrap().to_owned(), queue.clone());
                     }
                 }
                 "ping" => self.has_ping = true,
@@ -141,19 +169,27 @@ proptest! {
             prop_assert_eq!((backlog.answers(), backlog.own_memory(), backlog.freeable_memory()), (0, 0, 0));
             prop_assert!(backlog.games.is_empty() && backlog.players.is_empty() && !backlog.has_ping);
             prop_assert!(backlog.player_lists.is_empty() && backlog.listed_players == 0);
+            prop_assert!(backlog.queues.is_empty());
         }
     }
 
-    /// The memory of states is bounded by the number of games and players.
+    /// The memory of states is bounded by the number of games, players and queues.
     #[test]
     fn state_does_not_grow(sent in vec(sent(), 0..300)) {
         let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
-        let is_state = |sent: &&Sent| matches!(sent, Sent::Game { .. } | Sent::Players(_) | Sent::Ping);
+        let is_state = |sent: &&Sent| match sent {
+            Sent::Game { .. } | Sent::Players(_) | Sent::Ping => true,
+            Sent::Queues(queues) => !queues.is_empty(),
+            Sent::Notice(_) | Sent::List(_) => false,
+        };
         for sent in sent.iter().filter(is_state) {
             backlog.push(&message(sent), Kind::Unsolicited, 0);
         }
-        prop_assert!(backlog.entries.len() <= 4 + 1 + 1);
-        prop_assert!(backlog.freeable_memory() <= 4 * (1024 + ENTRY_COST_BYTES) + 5 * ENTRY_COST_BYTES + 3 * ENTRY_COST_BYTES);
+        let queues = QUEUES as usize;
+        prop_assert!(backlog.entries.len() <= 4 + 1 + 1 + queues);
+        prop_assert!(backlog.queues.values().map(Vec::len).sum::<usize>() <= queues);
+        let messages = (4 + queues) * (1024 + ENTRY_COST_BYTES);
+        prop_assert!(backlog.freeable_memory() <= messages + 5 * ENTRY_COST_BYTES + 3 * ENTRY_COST_BYTES);
     }
 }
 
@@ -206,6 +242,65 @@ fn players_are_not_merged_before_it_pays() {
     backlog.push(&message(&Sent::Players(vec![(3, true)])), Kind::Unsolicited, 10);
     assert_eq!((backlog.entries.len(), backlog.players.len()), (1, 10));
     assert_eq!(backlog.take_merged(), 1);
+}
+
+/// Returns the queues of each message that waits, in its order, with their numbers of players.
+fn queues_of(front: &[Bytes]) -> Vec<Vec<(String, u64)>> {
+    let lines = front.iter().map(|frame| serde_json::from_slice::<Value>(frame).unwrap());
+    let queues = |message: Value| {
+        let queues = message["queues"].as_array().unwrap().iter();
+        let of = |queue: &Value| {
+            (queue["queue_name"].as_str().unwrap().to_owned(), queue["num_players"].as_u64().unwrap())
+        };
+        queues.map(of).collect()
+    };
+    lines.map(queues).collect()
+}
+
+#[test]
+fn report_of_queues_is_replaced_when_later_ones_have_all_of_its_queues() {
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    let reports: [&[(u32, u32)]; 5] = [&[(1, 1), (2, 1)], &[(1, 2)], &[(3, 1)], &[(2, 3), (1, 3)], &[(2, 4)]];
+    for queues in reports {
+        backlog.push(&message(&Sent::Queues(queues.to_vec())), Kind::Unsolicited, 0);
+    }
+    assert_eq!((backlog.take_merged(), backlog.own_memory()), (2, 3 * ENTRY_COST_BYTES));
+    let tmm = |number: u32, players| (format!("tmm{number}"), players);
+    let expected = [vec![tmm(3, 1)], vec![tmm(1, 3), tmm(2, 3)], vec![tmm(2, 4)]];
+    assert_eq!(queues_of(&backlog.take_front(usize::MAX)), expected);
+}
+
+#[test]
+fn report_of_queues_is_encoded_once_for_all_clients_that_are_behind() {
+    let report = message(&Sent::Queues(vec![(1, 1), (2, 1)]));
+    let later = message(&Sent::Queues(vec![(2, 2)]));
+    let mut fronts = [1, 2].map(|_| {
+        let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+        backlog.push(&report, Kind::Unsolicited, 0);
+        backlog.push(&later, Kind::Unsolicited, 0);
+        backlog.take_front(usize::MAX)
+    });
+    let places = fronts.each_mut().map(|front| front.iter().map(|frame| frame.as_ptr()).collect::<Vec<_>>());
+    assert_eq!(places[0].len(), 2);
+    assert_eq!(places[0], places[1]);
+}
+
+/// A client may need all queues in one message, so that reports of single queues do not replace it.
+#[test]
+fn response_with_all_queues_is_always_delivered() {
+    let mut backlog = Backlog::new(WireFormat::SimpleJson, 0);
+    let mut push =
+        |queues: &[(u32, u32)], kind| backlog.push(&message(&Sent::Queues(queues.to_vec())), kind, 0);
+    push(&[(1, 1)], Kind::Unsolicited);
+    push(&[(1, 1), (2, 1)], Kind::Answer);
+    push(&[(1, 2)], Kind::Unsolicited);
+    push(&[(2, 3)], Kind::Unsolicited);
+    push(&[(1, 2), (2, 3)], Kind::Answer);
+    push(&[], Kind::Answer);
+    assert!(backlog.answers() > 3 * ENTRY_COST_BYTES);
+    let counts: Vec<_> = queues_of(&backlog.take_front(usize::MAX)).iter().map(Vec::len).collect();
+    assert_eq!(counts, [2, 1, 1, 2, 0]);
+    assert_eq!((backlog.answers(), backlog.take_merged()), (0, 1));
 }
 
 #[test]

@@ -97,7 +97,7 @@ series! {
     clients_behind: Gauge,
     /// Bytes queued for slow clients, as limited by outbox_memory
     bytes_behind: Gauge,
-    /// Queued states of games and players, and pings, that a newer one replaced
+    /// Queued states of games, players and queues, and pings, that a newer one replaced
     messages_merged: Counter,
     /// Messages between players' games that were dropped, by reason
     relay_dropped: Family<Labels<1>, Counter>,

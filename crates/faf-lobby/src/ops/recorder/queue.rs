@@ -5,8 +5,13 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
 
-use faf_lobby_core::{Audience, ConnId, Effect, Event, GameWrite, Moment, Publication, Request, World};
-use faf_protocol::ServerMessage;
+use faf_lobby_core::matchmaking::{Match, Unmatched};
+use faf_lobby_core::{
+    Audience, ConnId, Effect, Event, GameWrite, Moment, Popped, PoppedSearch, Publication, QueueEvent,
+    Request, World,
+};
+use faf_protocol::server_message::{MatchmakerInfo, QueueInfo};
+use faf_protocol::{GameId, ServerMessage};
 
 use super::format::write_input;
 
@@ -127,12 +132,15 @@ fn weight(effect: &Effect) -> usize {
         | Effect::SendSnapshot { message, .. }
         | Effect::Relay { message, .. } => match message {
             ServerMessage::PlayerInfo(list) => list.players.len() * size_of::<usize>(),
+            ServerMessage::MatchmakerInfo(info) => queues_size(info),
             ServerMessage::Notice(notice) => notice.text.as_ref().map_or(0, String::len),
             ServerMessage::Game(command) => command.args.text().len(),
             _ => 0,
         },
         Effect::Publish(Publication::Players(list)) => list.players.len() * size_of::<usize>(),
         Effect::Publish(Publication::Games(list)) => list.games.len() * size_of::<usize>(),
+        Effect::Publish(Publication::Queues(info)) => queues_size(info),
+        Effect::Queue(QueueEvent::Popped(popped)) => round_size(popped),
         Effect::Request { request: Request::StoreGame(_, store), .. } => match &store.write {
             // A game may have a megabyte of options and statistics.
             GameWrite::Launch(_) | GameWrite::Save(_) | GameWrite::End(_) => json_length(&store.write),
@@ -141,6 +149,27 @@ fn weight(effect: &Effect) -> usize {
         _ => 0,
     };
     EFFECT + audience + long_parts
+}
+
+/// Returns the approximate size of the state of queues, in bytes: each search has a part in it.
+fn queues_size(info: &MatchmakerInfo) -> usize {
+    let size = |queue: &Arc<QueueInfo>| {
+        let boundaries = queue.boundary_80s.len() + queue.boundary_75s.len();
+        size_of::<QueueInfo>() + queue.queue_name.len() + boundaries * size_of::<[i32; 2]>()
+    };
+    info.queues.iter().map(size).sum()
+}
+
+/// Returns the approximate size of a round, in bytes: each search is in it as the round saw it.
+fn round_size(popped: &Popped) -> usize {
+    let search = |search: &PoppedSearch| size_of::<PoppedSearch>() + size_of_val(search.candidate.members());
+    let found = |found: &Match| {
+        let candidates: usize = found.teams.iter().map(Vec::len).sum();
+        size_of::<Match>() + candidates * size_of::<usize>() + size_of::<Option<GameId>>()
+    };
+    let searches: usize = popped.searches.iter().map(search).sum();
+    let matches: usize = popped.round.matches.iter().map(found).sum();
+    size_of::<Popped>() + searches + matches + popped.round.unmatched.len() * size_of::<Unmatched>()
 }
 
 /// Returns the length of the JSON, in bytes, without creating it.
@@ -279,5 +308,63 @@ impl Jobs {
 
     pub(super) fn set(&self, state: State) {
         self.shared.set(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use faf_lobby_core::SearchId;
+    use faf_lobby_core::matchmaking::queue::QueueId;
+    use faf_lobby_core::matchmaking::{Candidate, MatchmakingSettings, Member, QueueRules, play_round};
+    use faf_protocol::PlayerId;
+    use faf_protocol::server_message::Rating;
+
+    use super::*;
+
+    const SEARCHES: u32 = 1000;
+
+    /// Everything that a search of one player has in a round, at least.
+    const SEARCH: usize = size_of::<PoppedSearch>() + size_of::<Member>();
+
+    fn round() -> Effect {
+        let settings = MatchmakingSettings::default();
+        let search = |number: u32| {
+            let rating = Rating { mean: f64::from(number), deviation: 80.0 };
+            let member = Member { player: PlayerId(number), rating, games: 100 };
+            let candidate = Candidate::new(vec![member], 0, 0.9, &settings);
+            PoppedSearch { search: SearchId(number.into()), waited: Duration::ZERO, candidate }
+        };
+        let searches: Vec<_> = (0..SEARCHES).map(search).collect();
+        let candidates: Vec<_> = searches.iter().map(|search| search.candidate.clone()).collect();
+        let round = play_round(&candidates, QueueRules { team_size: 1, rating_peak: 1000.0 }, &settings);
+        let (wait, games) = (Duration::from_secs(15), vec![None; round.matches.len()]);
+        let popped = Popped { queue: QueueId(1), wait, searches, round, games };
+        Effect::Queue(QueueEvent::Popped(Box::new(popped)))
+    }
+
+    fn queues() -> Arc<MatchmakerInfo> {
+        let boundaries = vec![[0, 400]; SEARCHES as usize];
+        let queue = QueueInfo {
+            queue_name: "ladder1v1".to_owned(),
+            queue_pop_time: "2030-01-02T18:05:30+00:00".to_owned(),
+            queue_pop_time_delta: 15.0,
+            num_players: SEARCHES,
+            boundary_80s: boundaries.clone(),
+            boundary_75s: boundaries,
+            team_size: 1,
+        };
+        Arc::new(MatchmakerInfo { queues: vec![Arc::new(queue)] })
+    }
+
+    #[test]
+    fn searches_of_a_busy_queue_count() {
+        let searches = SEARCHES as usize;
+        let of_round = weight(&round());
+        assert!((searches * SEARCH..searches * (SEARCH + 200)).contains(&of_round), "{of_round}");
+        let (to, message) = (Audience::LoggedIn, ServerMessage::MatchmakerInfo(queues()));
+        for effect in [Effect::Send { to, message }, Effect::Publish(Publication::Queues(queues()))] {
+            let of_queues = weight(&effect);
+            assert!((searches * 16..searches * 17).contains(&of_queues), "{of_queues}");
+        }
     }
 }

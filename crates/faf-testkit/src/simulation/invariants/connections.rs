@@ -33,7 +33,10 @@ impl Checker {
             Event::Banned { .. } => self.coverage.count("bans of players who may be online"),
             Event::Kicked { .. } => self.coverage.count("players kicked by the operator"),
             Event::Reconfigured { .. } => self.coverage.count("changes of settings"),
-            Event::Shutdown => self.coverage.count("graceful shutdowns"),
+            Event::Shutdown => {
+                self.is_draining = true;
+                self.coverage.count("graceful shutdowns");
+            }
         }
         Ok(())
     }
@@ -135,6 +138,8 @@ impl Checker {
         {
             self.online.remove(&player);
             self.processes.remove(&player);
+            self.losses.record(self.now);
+            self.forget_searches(player);
         }
     }
 

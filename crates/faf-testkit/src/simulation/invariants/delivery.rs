@@ -3,7 +3,7 @@
 use faf_lobby_core::{Audience, ConnId, GameState};
 use faf_protocol::gpgnet::{GpgNetMessage, ServerToGame};
 use faf_protocol::server_message::{
-    GameInfo, GameInfoState, GameLaunch, GameList, Player, PlayerList, ServerMessage, Visibility,
+    GameInfo, GameInfoState, GameLaunch, GameList, GameType, Player, PlayerList, ServerMessage, Visibility,
 };
 use faf_protocol::{GameId, PlayerId};
 
@@ -62,6 +62,26 @@ impl Checker {
                     format!("connection {} is welcomed as player {}", conn.0, welcome.id)
                 })
             }
+            ServerMessage::PartyInvite(invite) => {
+                self.coverage.count("invitations");
+                // A sender whom the client has not been sent yet is introduced first.
+                if self.login_lists.get(&conn).is_some_and(|lists| lists.players == [invite.sender]) {
+                    self.login_lists.remove(&conn);
+                }
+                Ok(())
+            }
+            ServerMessage::UpdateParty(party) => {
+                self.coverage.add("updates of parties", u64::from(party.members.len() > 1));
+                Ok(())
+            }
+            ServerMessage::SearchInfo(info) => self.search_told(conn, info),
+            ServerMessage::MatchFound(found) => self.match_told(conn, &found.queue_name),
+            ServerMessage::MatchCancelled(cancelled) => self.cancellation_told(conn, cancelled.game_id),
+            ServerMessage::SearchViolation(violation) => self.violation_told(conn, violation.count),
+            ServerMessage::SearchTimeout(_) => {
+                self.coverage.count("searches refused for violations");
+                Ok(())
+            }
             ServerMessage::GameJoinFailed(_) => {
                 self.coverage.count("joins refused");
                 Ok(())
@@ -73,7 +93,7 @@ impl Checker {
     /// Returns whether a player may see a game: the host and its members may, and the players whom
     /// the host admits.
     fn may_see(&self, id: GameId, game: &Hosted, player: PlayerId) -> bool {
-        if player == game.host || is_in(&self.seen, id, player) {
+        if player == game.host || is_in(&self.seen, id, player) || game.matched.contains(&player) {
             return true;
         }
         let lists = self.lists.get(&game.host);
@@ -235,6 +255,9 @@ impl Checker {
             return broken(Law::LaunchIsAsked, format!("connection {} is not logged in", conn.0));
         };
         self.processes.insert(player, id);
+        if launch.game_type == GameType::Matchmaker {
+            return self.match_ordered(player, launch);
+        }
         let join = unhandled.iter().find_map(|received| match received {
             Received::Join { game, password } if *game == id => Some(password),
             _ => None,

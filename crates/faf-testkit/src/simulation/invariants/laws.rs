@@ -71,12 +71,21 @@ laws! {
     OneSideOffers: "Of two players who are connected, each is told to connect to the other, and exactly one makes the offer.",
     JoinsMeetEverybody: "A player who joins is connected to everyone in the game.",
     JoinGameComesFirst: "The first command to a guest's process names the host to join.",
+    // Queues and matches.
+    SearchesAreReal: "A client shows that its player searches in a queue exactly while that is so.",
+    OneMatchEach: "A player is in at most one match, and not in a game at the same time.",
+    MatchedWereSearching: "Every player of a match was searching in its queue until it was made, and is sent that it is found.",
+    PartiesStayTogether: "The players who began a search together end it together: without a match, or in one team.",
+    MatchesAreTold: "After a match is found, each of its players who stays online is sent the order to start the game, or that it is cancelled, within the time limits.",
+    MatchesEnd: "A match is launched or cancelled within the time limits, and all its players who stayed online are sent that it is cancelled.",
+    BlameIsDeserved: "Only a player of a match that has just failed is blamed for it, and nobody if the server, the database or the network is at fault.",
+    NobodyIsLockedOut: "A player who has done nothing for two minutes can host a game.",
     // Storage.
     LaunchedThenEnded: "The writes about a game begin with one launch and have at most one end, followed only by notes.",
     AcknowledgedIsKept: "Every handled report of a game process is stored when the server is killed.",
     EndedOnce: "Every launched game in the database is stored with exactly one end, or as live.",
     RatedHaveBegun: "Only players whose own process has announced the start of the game or reported something are rated.",
-    RatedOnce: "A rated game changes each of its players once on its leaderboard, and nobody else.",
+    RatedOnce: "A rated game changes each of its players once on its leaderboard and at most once on the global one, and nobody else.",
     RatingsAreShown: "The ratings and numbers of games shown to players are those that are stored.",
     // Shutdown and rest.
     EverythingEnds: "When everyone has left and the database works, no game and no request is left.",

@@ -7,15 +7,17 @@
 mod connections;
 mod delivery;
 mod laws;
+mod matches;
 mod membership;
 mod model;
 mod rest;
+mod searches;
 mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use faf_lobby_core::{Audience, ConnId, Count, Effect, Event, LogLine, RequestId};
+use faf_lobby_core::{Audience, ConnId, Count, Effect, Event, LogLine, QueueEvent, RequestId};
 use faf_protocol::{GameId, PlayerId};
 
 pub use laws::{Law, Violation};
@@ -23,7 +25,8 @@ pub use model::{Seen, SeenGame, is_unchanged, look};
 pub use rest::Size;
 
 use laws::{broken, ensure};
-use model::{Connection, Hosted, Lists, LoginLists, Open, Ratings};
+use matches::Losses;
+use model::{Connection, Found, Hosted, Lists, LoginLists, Open, Ratings, SearchNumber, Searching};
 
 use super::coverage::Coverage;
 
@@ -55,6 +58,22 @@ pub struct Checker {
     login_lists: BTreeMap<ConnId, LoginLists>,
     /// Games that players could see until this step, and may not see after it.
     could_see: Vec<(PlayerId, GameId)>,
+    /// Number of this step.
+    step: u64,
+    /// Whether a search has begun or ended in this step.
+    searches_changed: bool,
+    /// Players who search, by queue and search.
+    searching: BTreeMap<(String, SearchNumber), Searching>,
+    /// Players who were sent in this step that a match is found, with their searches.
+    just_matched: BTreeMap<PlayerId, (String, SearchNumber)>,
+    /// Players who were sent in this step that their match is cancelled.
+    just_cancelled: BTreeSet<PlayerId>,
+    /// Matches that are being set up.
+    matches: BTreeMap<GameId, Found>,
+    losses: Losses,
+    /// Whether the reply of this step is that the database is unavailable.
+    is_unavailable: bool,
+    is_draining: bool,
     /// Time of the last change of a game.
     changed_at: Duration,
     has_stopped: bool,
@@ -74,7 +93,12 @@ impl Checker {
         after: Option<Seen>,
     ) -> Result<(), Violation> {
         self.now = now;
+        self.step += 1;
+        self.is_unavailable = matches!(event, Some(Event::Replied { reply }) if reply.is_unavailable());
         self.could_see.clear();
+        self.searches_changed = false;
+        self.just_matched.clear();
+        self.just_cancelled.clear();
         if let Some(event) = event {
             self.event(event)?;
         }
@@ -90,6 +114,8 @@ impl Checker {
             self.effect(effect)?;
         }
         self.check_introductions()?;
+        self.check_searches()?;
+        self.check_all_matched()?;
         self.check_login_lists()?;
         // A lobby that has stopped leaves its games as they are stored.
         if has_changed && !self.has_stopped {
@@ -138,6 +164,8 @@ impl Checker {
                 self.coverage.count("logins that had to wait");
                 Ok(())
             }
+            Effect::Queue(QueueEvent::Popped(popped)) => self.popped(popped),
+            Effect::Queue(QueueEvent::MatchEnded { game, outcome, .. }) => self.match_ended(*game, *outcome),
             Effect::ReportLogin { .. }
             | Effect::Publish(_)
             | Effect::Queue(_)

@@ -29,6 +29,36 @@ pub(super) struct Connection {
     pub(super) shown: BTreeSet<GameId>,
     /// Whether the process that was started last has received a command.
     pub(super) process_has_command: bool,
+    /// The searches that the client shows, by queue.
+    pub(super) searches: BTreeMap<String, SearchNumber>,
+}
+
+/// Number of a search: the step in which it began.
+pub(super) type SearchNumber = u64;
+
+/// Players who began a search in a queue in the same step.
+#[derive(Debug, Default)]
+pub(super) struct Searching {
+    /// All who have not gone offline.
+    pub(super) players: BTreeSet<PlayerId>,
+    /// Those who were sent that it has ended without a match.
+    pub(super) stopped: BTreeSet<PlayerId>,
+    /// Those who were sent that a match is found.
+    pub(super) matched: BTreeSet<PlayerId>,
+}
+
+/// A match that is being set up.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The first player of the first team is the host.
+    pub(super) teams: [Vec<PlayerId>; 2],
+    /// Connections on which they were sent that it is found.
+    pub(super) conns: BTreeMap<PlayerId, ConnId>,
+    pub(super) since: Duration,
+    /// Players who were sent the order to start the game.
+    pub(super) ordered: BTreeSet<PlayerId>,
+    /// Time at which the last of them was.
+    pub(super) ordered_at: Duration,
 }
 
 /// Lists sent to a client that logs in, and the lists that it must receive.
@@ -38,6 +68,13 @@ pub(super) struct LoginLists {
     pub(super) online: Vec<PlayerId>,
     pub(super) games: Vec<GameId>,
     pub(super) visible: Option<Vec<GameId>>,
+}
+
+impl Found {
+    /// Returns all players, the host first.
+    pub(super) fn players(&self) -> impl Iterator<Item = PlayerId> {
+        self.teams.iter().flatten().copied()
+    }
 }
 
 /// The relevant part of a client's message.
@@ -114,6 +151,8 @@ pub(super) struct Hosted {
     pub(super) max: Option<f64>,
     pub(super) enforces: bool,
     pub(super) password: String,
+    /// Players of the match for which the matchmaker made it.
+    pub(super) matched: BTreeSet<PlayerId>,
     /// Everyone who has ever been a member.
     pub(super) ever: BTreeSet<PlayerId>,
     /// Players with their armies; known from the launch on.
@@ -215,14 +254,22 @@ pub(super) fn rating_on(ratings: Option<&Ratings>, leaderboard: &str) -> Leaderb
 impl Hosted {
     pub(super) fn new(host: PlayerId, since: Duration, received: &Received) -> Option<Self> {
         let Received::Host { visibility, min, max, enforces, password } = received else { return None };
-        Some(Self {
+        let public = Self::of_match(host, since, BTreeSet::new());
+        let (min, max, enforces, password) = (*min, *max, *enforces, password.clone());
+        Some(Self { visibility: *visibility, min, max, enforces, password, ..public })
+    }
+
+    /// Returns the game of a match of these players.
+    pub(super) fn of_match(host: PlayerId, since: Duration, matched: BTreeSet<PlayerId>) -> Self {
+        Self {
             host,
             since,
-            visibility: *visibility,
-            min: *min,
-            max: *max,
-            enforces: *enforces,
-            password: password.clone(),
+            visibility: Visibility::Public,
+            min: None,
+            max: None,
+            enforces: false,
+            password: String::new(),
+            matched,
             ever: BTreeSet::new(),
             players: BTreeMap::new(),
             begun: BTreeSet::new(),
@@ -230,7 +277,7 @@ impl Hosted {
             storing: Storing::default(),
             empty_since: None,
             over_since: None,
-        })
+        }
     }
 
     /// Returns whether the host admits players with this rating.

@@ -14,11 +14,11 @@ use serde_json::Value;
 use super::laws::{Law, Violation, broken, ensure};
 use super::model::{Announced, Fact, Lists, rating_on};
 use super::{Checker, Seen};
-use crate::simulation::{GAMES_BEFORE, GLOBAL};
+use crate::simulation::{GAMES_BEFORE, GLOBAL, LADDER};
 use crate::store::{FakeGame, FakeStore};
 
 /// Time that the lobby may take for due work: it reports changes every second.
-const SLACK: Duration = Duration::from_secs(2);
+pub(super) const SLACK: Duration = Duration::from_secs(2);
 
 /// Longest wait for a sign-in, at the lowest rate and with a slow database.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -71,6 +71,7 @@ impl Checker {
             let is_stuck = is_held && connection.open.is_empty() && !waits();
             ensure(!is_stuck, Law::NobodyIsStuck, || format!("connection {}", conn.0))?;
         }
+        self.check_match_times(settings)?;
         self.check_owners(settings)
     }
 
@@ -170,6 +171,9 @@ impl Checker {
         self.connections.clear();
         self.online.clear();
         self.processes.clear();
+        self.searching.clear();
+        self.matches.clear();
+        self.is_draining = false;
         self.open.clear();
         self.last_request = None;
         self.has_stopped = false;
@@ -255,21 +259,23 @@ fn check_kept(id: GameId, saved: &Value, facts: &[Fact]) -> Result<(), Violation
 
 /// Checks that ratings follow from the rated games.
 fn check_ratings(store: &FakeStore) -> Result<(), Violation> {
-    let mut changes: BTreeMap<PlayerId, u32> = BTreeMap::new();
+    let mut changes: BTreeMap<(PlayerId, &str), u32> = BTreeMap::new();
     for (id, game) in &store.games {
         check_rated(*id, game)?;
         for change in &game.ratings {
-            *changes.entry(change.player).or_default() += 1;
+            *changes.entry((change.player, &change.leaderboard)).or_default() += 1;
         }
     }
     for account in store.accounts.values() {
         let player = account.id;
-        let known = account.ratings.iter().find(|(name, _)| name == GLOBAL);
-        let games = known.map_or(0, |(_, rating)| rating.number_of_games);
-        let rated = changes.get(&player).copied().unwrap_or(0);
-        ensure(games % GAMES_BEFORE == rated, Law::RatedOnce, || {
-            format!("player {player} has {games} games, and was rated {rated} times")
-        })?;
+        for leaderboard in [GLOBAL, LADDER] {
+            let known = account.ratings.iter().find(|(name, _)| name == leaderboard);
+            let games = known.map_or(0, |(_, rating)| rating.number_of_games);
+            let rated = changes.get(&(player, leaderboard)).copied().unwrap_or(0);
+            ensure(games % GAMES_BEFORE == rated, Law::RatedOnce, || {
+                format!("player {player} has {games} games on {leaderboard}, and was rated {rated} times")
+            })?;
+        }
     }
     Ok(())
 }
@@ -278,9 +284,16 @@ fn check_rated(id: GameId, game: &FakeGame) -> Result<(), Violation> {
     let rated = game.end.as_ref().and_then(|end| end.rated.as_ref());
     let mut players: Vec<PlayerId> =
         rated.into_iter().flat_map(|rated| &rated.teams).flat_map(|team| &team.players).copied().collect();
-    let mut changed: Vec<PlayerId> = game.ratings.iter().map(|change: &RatingChange| change.player).collect();
+    let changed_on = |is_own: bool| -> Vec<PlayerId> {
+        let own = rated.map(|rated| rated.leaderboard.as_str());
+        let changes =
+            game.ratings.iter().filter(|change| (Some(change.leaderboard.as_str()) == own) == is_own);
+        let mut changed: Vec<PlayerId> = changes.map(|change: &RatingChange| change.player).collect();
+        changed.sort_unstable();
+        changed
+    };
+    let changed = changed_on(true);
     players.sort_unstable();
-    changed.sort_unstable();
     let launched = |player: &PlayerId| game.launched.players.iter().find(|launched| launched.id == *player);
     // A player without a place on the map is not stored, and then nobody is rated (ratings.md R2).
     let is_stored = |player: &PlayerId| launched(player).is_some_and(is_placed);
@@ -291,5 +304,16 @@ fn check_rated(id: GameId, game: &FakeGame) -> Result<(), Violation> {
             format!("game {id}: {players:?} were rated, {changed:?} have changed"),
         );
     }
+    // A game of the matchmaker may adjust its players on the global leaderboard.
+    let adjusted = changed_on(false);
+    let is_once = adjusted.windows(2).all(|pair| pair[0] != pair[1]);
+    let is_global = game.ratings.iter().all(|change| {
+        change.leaderboard == GLOBAL || rated.is_some_and(|rated| rated.leaderboard == change.leaderboard)
+    });
+    ensure(
+        is_once && is_global && adjusted.iter().all(|player| changed.contains(player)),
+        Law::RatedOnce,
+        || format!("game {id}: {players:?} were rated, {adjusted:?} were adjusted"),
+    )?;
     Ok(())
 }
