@@ -41,6 +41,9 @@ pub(super) fn readjust(lobby: &mut Lobby) {
         online.vetoes = vetoes.clone();
         let conn = online.conn;
         lobby.send(conn, vetoes_info(vetoes, is_forced));
+        if lobby.queues.is_searching(player) {
+            lobby.queues.mark_unsaved();
+        }
         if is_forced {
             cancel_searches_of(lobby, player);
         }
