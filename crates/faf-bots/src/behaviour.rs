@@ -369,7 +369,7 @@ fn title(rng: &mut Rng, kind: GameKind, seats: usize, map: &str, request: &GameH
 mod tests {
     use std::sync::Arc;
 
-    use faf_protocol::server_message::ServerMessage;
+    use faf_protocol::server_message::{GameType, ServerMessage};
     use rand::SeedableRng;
 
     use super::*;
@@ -418,6 +418,7 @@ mod tests {
         assert!(joins(&|game| game.rating_min = Some(1100.0)));
         assert!(!joins(&|game| game.rating_min = Some(1200.0)));
         assert!(!joins(&|game| game.rating_max = Some(1000.0)));
+        assert!(!joins(&|game| game.game_type = GameType::Matchmaker));
         assert!(joins(&|game| game.password_protected = true));
         assert!(!joins(&|game| {
             game.password_protected = true;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use faf_protocol::server_message::{
-    GameInfo, GameInfoState, Player, PlayerState, Rating, SearchState, ServerMessage, UpdateParty,
+    GameInfo, GameInfoState, GameType, Player, PlayerState, Rating, SearchState, ServerMessage, UpdateParty,
 };
 use faf_protocol::{GameId, PlayerId};
 
@@ -94,9 +94,12 @@ impl View {
         self.players.keys().copied().filter(|player| Some(*player) != self.me).collect()
     }
 
-    /// Returns the games whose lobby is open, by number.
+    /// Returns the games whose lobby is open, by number, except for those of the matchmaker, which
+    /// nobody can join.
     pub fn open_games(&self) -> impl Iterator<Item = &GameInfo> {
-        self.games.values().map(Arc::as_ref).filter(|game| game.state == GameInfoState::Open)
+        let is_open =
+            |game: &&GameInfo| game.state == GameInfoState::Open && game.game_type != GameType::Matchmaker;
+        self.games.values().map(Arc::as_ref).filter(is_open)
     }
 
     /// Returns a player's rating for custom games.

@@ -62,6 +62,9 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// server some work.
 const ARRIVAL_INTERVAL: f64 = 0.25;
 
+/// Longest time between two rounds of a queue, in seconds of the bots' life.
+const POP_TIME: f64 = 30.0;
+
 /// Number of bots, and how they live.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -112,6 +115,11 @@ impl Demo {
         settings.open_registration = OpenRegistration::OnLoopback;
         // A few bots play against each other all the time, and up to sixty times as fast as people.
         settings.rated_games_per_pair = 10_000;
+        // Nobody who looks at a demo waits for a minute and a half; fast bots still less.
+        settings.queue_pop_time_max = (POP_TIME / options.speed).max(1.0);
+        settings.queue_pop_time_min = (settings.queue_pop_time_max / 4.0).max(1.0);
+        // Forty players are too few for even teams.
+        settings.minimum_game_quality = -1.0;
         plant(&settings).await?;
         let path = settings.websocket_path.clone();
         // Bots have no proxy in front of them.

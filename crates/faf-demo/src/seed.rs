@@ -1,4 +1,4 @@
-//! The accounts, maps and mods of the demo: `demo-seed.json`, in the format of
+//! The accounts, maps, mods and queues of the demo: `demo-seed.json`, in the format of
 //! `docs/src/guide/seed-format.md`.
 
 use faf_bots::{Content, Map, Mission};

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use faf_client::{Credentials, Url};
-use faf_protocol::server_message::{GameInfoState, PlayerState, Rating, ServerMessage};
+use faf_protocol::server_message::{GameInfoState, GameType, PlayerState, Rating, ServerMessage};
 use faf_protocol::{GameId, Message, PlayerId, WireFormat};
 use faf_testkit::serving::Serving;
 use tokio::time::timeout;
@@ -67,6 +67,8 @@ struct Client {
 struct Seen {
     whole_game: bool,
     new_rating: bool,
+    searchers: bool,
+    playing_match: bool,
 }
 
 impl Client {
@@ -104,7 +106,12 @@ impl Client {
 
     fn note(&mut self, message: &ServerMessage) {
         match message {
+            ServerMessage::MatchmakerInfo(info) => {
+                self.has_seen.searchers |= info.queues.iter().any(|queue| queue.num_players > 0);
+            }
             ServerMessage::GameInfo(game) => {
+                let is_match = game.game_type == GameType::Matchmaker;
+                self.has_seen.playing_match |= is_match && game.state == GameInfoState::Playing;
                 let states = self.games.entry(game.uid).or_default();
                 if states.last() != Some(&game.state) {
                     states.push(game.state);
@@ -150,6 +157,17 @@ async fn a_client_of_each_format_sees_games_from_their_lobby_to_new_ratings() {
 }
 
 #[tokio::test]
+async fn bots_search_in_queues_and_play_matches() {
+    let running = Running::start("--bots 12 --speed 20 --seed 6");
+    let mut client =
+        Client::log_in(&running, WireFormat::SimpleJson, Credentials::password("demo", "demo")).await;
+    let is_enough =
+        |_: &ServerMessage, client: &Client| client.has_seen.searchers && client.has_seen.playing_match;
+    client.read_until("a match", is_enough).await;
+    running.end("-INT");
+}
+
+#[tokio::test]
 async fn joining_client_gets_a_seat_and_the_game_begins() {
     let running = Running::start("--bots 8 --speed 20 --seed 2");
     let mut client =
@@ -157,6 +175,7 @@ async fn joining_client_gets_a_seat_and_the_game_begins() {
     let is_game_for_all = |message: &ServerMessage| match message {
         ServerMessage::GameInfo(game)
             if game.state == GameInfoState::Open
+                && game.game_type != GameType::Matchmaker
                 && !game.password_protected
                 && (game.num_players as i64) < game.max_players
                 && game.num_players > 0

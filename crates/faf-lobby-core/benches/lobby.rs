@@ -9,11 +9,17 @@
 mod rig;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use faf_lobby_core::{ConnId, Event};
-use faf_protocol::{ClientMessage, Message};
+use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
+use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
+use faf_lobby_core::matchmaking::vetoes::VetoSettings;
+use faf_lobby_core::ratings::GLOBAL;
+use faf_lobby_core::{ConnId, Event, MapVersion};
+use faf_protocol::{BracketId, ClientMessage, Message, PlayerId, PoolEntryId};
 
 use rig::{GAMES, Lobby, MEMBERS, host_of, player_option, quiet};
 
@@ -61,6 +67,90 @@ fn commands(bencher: Bencher<'_, '_>) {
         }
         lobby.report();
     });
+}
+
+/// The queues of [`matchmaking_commands`], with their team sizes.
+const QUEUES: [(&str, u32); 3] = [("ladder1v1", 1), ("tmm2v2", 2), ("tmm4v4", 4)];
+
+/// Commands of the matchmaker: of ten players, six form parties of two and search in two queues, four
+/// search alone in two, and all of them give up; so that 2,000 players search at the same time. The
+/// changes are reported at the end of a minute, in which no round finds anybody.
+#[divan::bench]
+fn matchmaking_commands(bencher: Bencher<'_, '_>) {
+    let queues = (1..).zip(QUEUES).map(|(id, (name, team_size))| queue(id, name, team_size));
+    let mut lobby = Lobby::online(PLAYERS, quiet(), queues.collect());
+    let mut search: Vec<(u64, ClientMessage)> = Vec::new();
+    let mut give_up = Vec::new();
+    let send = |script: &mut Vec<(u64, ClientMessage)>, player: u64, text: &str| {
+        let message: Message = text.parse().unwrap();
+        script.push((player, ClientMessage::read(message).unwrap()));
+    };
+    let matchmaking = |state: &str, queue: &str| {
+        format!(r#"{{"command":"game_matchmaking","state":"{state}","queue_name":"{queue}"}}"#)
+    };
+    for first in (1..=PLAYERS).step_by(10) {
+        for owner in (first..first + 6).step_by(2) {
+            let guest = owner + 1;
+            send(&mut search, owner, &format!(r#"{{"command":"invite_to_party","recipient_id":{guest}}}"#));
+            send(&mut search, guest, &format!(r#"{{"command":"accept_party_invite","sender_id":{owner}}}"#));
+            send(&mut search, guest, r#"{"command":"set_party_factions","factions":["aeon"]}"#);
+            send(&mut search, owner, &matchmaking("start", "tmm2v2"));
+            send(&mut search, owner, &matchmaking("start", "tmm4v4"));
+            send(&mut give_up, guest, &matchmaking("stop", "tmm2v2"));
+            send(&mut give_up, guest, r#"{"command":"leave_party"}"#);
+        }
+        for alone in first + 6..first + 10 {
+            send(&mut search, alone, &matchmaking("start", "ladder1v1"));
+            send(&mut search, alone, &matchmaking("start", "tmm2v2"));
+            send(&mut give_up, alone, &matchmaking("stop", "ladder1v1"));
+            send(&mut give_up, alone, &matchmaking("stop", "tmm2v2"));
+        }
+    }
+    let searching = |lobby: &Lobby| {
+        let is_searching = |player: &u64| {
+            let player = PlayerId(u32::try_from(*player).unwrap());
+            QUEUES.iter().any(|(queue, _)| lobby.world.is_searching(player, queue))
+        };
+        (1..=PLAYERS).filter(is_searching).count() as u64
+    };
+    let play = |lobby: &mut Lobby, script: &[(u64, ClientMessage)]| {
+        for (player, message) in script {
+            lobby.handle(Event::Received { conn: ConnId(*player), message: Ok(message.clone()) });
+        }
+    };
+    play(&mut lobby, &search);
+    assert_eq!(searching(&lobby), PLAYERS);
+    play(&mut lobby, &give_up);
+    assert_eq!(searching(&lobby), 0);
+    bencher.counter(ItemsCount::new(search.len() + give_up.len())).bench_local(move || {
+        // Invitations are limited to some a minute.
+        lobby.elapsed += Duration::from_secs(60);
+        lobby.report();
+        play(&mut lobby, &search);
+        play(&mut lobby, &give_up);
+    });
+}
+
+fn queue(id: u32, name: &str, team_size: u32) -> QueueData {
+    let map = MapVersion { id: 7, is_ranked: true };
+    let pool = PoolEntry::fixed(PoolEntryId(1), 1, map, "maps/scmp_007.zip").unwrap();
+    let (vetoes, id_of_bracket) = (VetoSettings::default(), BracketId(id.into()));
+    QueueData {
+        id: QueueId(id),
+        name: name.to_owned(),
+        featured_mod: "faf".to_owned(),
+        leaderboard: GLOBAL.to_owned(),
+        team_size,
+        game_options: BTreeMap::new(),
+        rating_peak: 1000.0,
+        brackets: vec![Bracket {
+            id: id_of_bracket,
+            min_rating: None,
+            max_rating: None,
+            vetoes,
+            pool: vec![pool],
+        }],
+    }
 }
 
 /// All 300 games have changed, and the report goes to 2,000 players.

@@ -81,6 +81,6 @@ pub use settings::Settings;
 pub use snapshots::{SnapshotId, SnapshotList, size as lists};
 pub use state::{
     ClientProgram, CommandClass, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite, InitialState,
-    Limit, LivePlayer, Note, PlayerResult, RatedGame, SavedQueues, SavedSearch,
+    Limit, LivePlayer, Note, PlayerResult, Queue, RatedGame, SavedQueues, SavedSearch,
 };
 pub use world::World;

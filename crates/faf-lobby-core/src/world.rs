@@ -11,10 +11,10 @@ use crate::clock::{Moment, next_on_grid};
 use crate::connections::{closing, opening, operator, shutdown};
 use crate::dispatch;
 use crate::games::{Leaving, ending, joining, persistence, visibility};
-use crate::io::{ConnId, Effect, Event, LogLine, Publication, ReadGameData, RequestId};
+use crate::io::{ConnId, Effect, Event, LogLine, PoppedSearch, Publication, ReadGameData, RequestId};
 use crate::settings::Settings;
 use crate::sign_in::admission;
-use crate::state::{Game, InitialState, Lifecycle, Lobby, Session, Timer};
+use crate::state::{Game, InitialState, Lifecycle, Lobby, Queue, Session, Timer};
 use crate::{matches, parties, queues};
 
 /// Time until the rest of a report follows, if too many players have changed for one report.
@@ -226,6 +226,24 @@ impl World {
     #[must_use]
     pub fn pending_requests(&self) -> Vec<(RequestId, String)> {
         self.lobby.pending.list()
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.lobby.settings
+    }
+
+    /// Returns the queues of the matchmaker, in the order of their ids.
+    pub fn queues(&self) -> impl Iterator<Item = &Queue> {
+        self.lobby.queues.iter()
+    }
+
+    /// Returns the searches in a queue as a round that is played now would see them, in the order
+    /// in which they began.
+    #[must_use]
+    pub fn searches(&self, queue: &Queue) -> Vec<PoppedSearch> {
+        queues::in_round(&self.lobby, queue)
     }
 
     /// Returns all known games in order of their ids, including those that are over and not

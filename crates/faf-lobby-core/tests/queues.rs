@@ -287,7 +287,7 @@ fn the_party_may_change_while_the_ban_is_looked_up() {
     assert_eq!(story.lobby.open_requests(), 0);
     let seen = story.seen(1);
     assert_eq!(seen, ["error: Can't join a queue while Bob is in state STARTING_GAME"]);
-    // Bob's search begins before his game does.
+    // Bob's search begins before the game does.
     story.process(2, &["Ended"]);
     story.seen(2);
     story.start(1, PAIRS);
@@ -515,7 +515,7 @@ fn violations_that_are_switched_off_keep_nobody_out() {
 // --- the welcome ---
 
 #[test]
-fn a_newcomer_is_welcomed_once_after_each_login() {
+fn a_new_player_is_welcomed_once_after_each_login() {
     let mut store = store();
     store.account("Ada").ratings = Vec::new();
     let limit = Rating { mean: 1500.0, deviation: 490.0 };
@@ -828,16 +828,81 @@ fn a_shutdown_while_the_ban_is_looked_up_disables_the_search() {
     assert!(!story.lobby.queue_events.iter().any(|event| matches!(event, QueueEvent::SearchBegan { .. })));
 }
 
+/// Clients send their factions after every login.
 #[test]
-fn after_a_restart_everybody_is_free_and_the_queues_are_there() {
-    let mut story = Story::of(2);
-    story.start(1, SOLO);
+fn a_party_and_its_search_are_restored_although_its_members_choose_factions_first() {
+    for first in [1, 2] {
+        let mut story = Story::of(2);
+        story.party(1, &[2]);
+        story.start(1, PAIRS);
+        story.wait(10);
+        story.lobby.restart();
+        for player in [first, 3 - first] {
+            story.log_in(player);
+            if player == first {
+                story.send(player, r#"{"command":"set_party_factions","factions":["nomad"]}"#);
+                story.wait(1);
+            }
+        }
+        for player in 1..=2 {
+            assert_eq!(story.activity(player), "SearchingLadder", "{first}");
+        }
+        story.wait(1);
+        let party = story.received_as(1, "update_party").pop().unwrap();
+        assert_eq!([&party["members"][0]["player"], &party["members"][1]["player"]], [1, 2], "{first}");
+        let factions = [json!(["nomad"]), json!(["uef", "aeon", "cybran", "seraphim"])];
+        let place = first as usize - 1;
+        let (of_first, of_other) = (&party["members"][place], &party["members"][1 - place]);
+        assert_eq!([&of_first["factions"], &of_other["factions"]], [&factions[0], &factions[1]], "{first}");
+        // It is one search: a guest ends it for both.
+        story.stop(2, PAIRS);
+        assert_eq!([story.activity(1), story.activity(2)], ["Idle", "Idle"]);
+        story.lobby.check();
+    }
+}
+
+#[test]
+fn a_search_is_not_restored_for_players_who_are_no_longer_one_party() {
+    let mut story = Story::of(3);
+    story.party(1, &[2]);
+    story.start(1, PAIRS);
+    story.start(3, SOLO);
+    story.wait(10);
     story.lobby.restart();
     story.log_in(1);
+    // Ada has other company by the time that Bob is back, and so has Cem.
+    story.log_in(4);
+    story.invite(1, 4);
+    story.accept(4, 1);
     story.log_in(2);
+    assert_eq!([story.activity(1), story.activity(2)], ["Idle", "Idle"]);
     story.wait(1);
-    story.assert_free(1);
-    story.matched(1, 2);
+    assert!(story.received_as(2, "update_party").is_empty());
+    story.log_in(3);
+    assert_eq!(story.activity(3), "SearchingLadder");
+    // Nobody is expected back forever.
+    story.lobby.restart();
+    story.wait(301);
+    for player in 1..=4 {
+        story.log_in(player);
+        assert_eq!(story.activity(player), "Idle");
+    }
+    story.lobby.check();
+}
+
+#[test]
+fn searches_that_see_no_round_do_not_count_as_waiting_times() {
+    let mut story = Story::of(1);
+    for _ in 0..20 {
+        story.start(1, SOLO);
+        story.stop(1, SOLO);
+    }
+    let ended = |story: &Story| story.inside()["queues"]["queues"]["1"]["waiting_times"]["ended"].clone();
+    assert_eq!(ended(&story), json!([]));
+    story.start(1, SOLO);
+    story.wait_until(FIRST_ROUND);
+    story.stop(1, SOLO);
+    assert_eq!(ended(&story).as_array().unwrap().len(), 1);
 }
 
 // --- bad input ---

@@ -325,8 +325,8 @@ server_messages! {
     ///
     /// 1. The client starts the game process, and sends `GameState ["Idle"]` when it runs. The
     ///    server does not answer, and the game still counts as `closed`. `Idle` must come within
-    ///    the server's `game_setup_timeout` (30 s, in co-op games and
-    ///    matches 60 s), or the server abandons the game.
+    ///    the server's `game_setup_timeout` (30 s, in co-op games and matches 60 s), or the server
+    ///    abandons the game.
     /// 2. The process sends `GameState ["Lobby"]` through the client when others can connect to it.
     ///    The server sends `HostGame` with the folder of the map. From this moment the game is
     ///    `open` for all players who may see it: they can join it, it is in the list of games at

@@ -1,13 +1,15 @@
-//! Test support for the workspace: facts recorded from the original server, and a lobby in
-//! simulated time.
+//! Test support for the workspace: facts recorded from the original server, a lobby in simulated
+//! time, and made-up evenings of searches.
 
 pub mod chaos;
+pub mod clients;
 pub mod conformance;
 pub mod decoding;
 pub mod geoip;
 pub mod golden;
 pub mod lobby;
 pub mod login_probe;
+pub mod population;
 pub mod season;
 pub mod serving;
 pub mod simulation;

@@ -15,6 +15,7 @@ use faf_lobby_core::{
 pub use faf_lobby_store::Message as Published;
 use faf_protocol::{ClientMessage, Country, Encode, Message, PlayerId, ServerMessage, SessionNumber};
 
+use crate::clients::Programs;
 use crate::store::FakeStore;
 
 /// Start of simulations: 2026-07-01 12:00 UTC.
@@ -46,6 +47,8 @@ pub struct SimulatedLobby {
     pub reports: Vec<Publication>,
     /// Logins that were reported to the policy service.
     pub reported: Vec<(PlayerId, String)>,
+    /// Client programs that receive all messages, if a test wants to know whether they read them.
+    pub programs: Option<Programs>,
     /// Whether the lobby has stopped.
     pub has_stopped: bool,
     settings: Settings,
@@ -87,6 +90,7 @@ impl SimulatedLobby {
             published: Vec::new(),
             reports: Vec::new(),
             reported: Vec::new(),
+            programs: None,
             has_stopped: false,
             now: Duration::ZERO,
             started: Duration::ZERO,
@@ -400,6 +404,9 @@ impl SimulatedLobby {
             let client = self.client(conn);
             assert!(client.is_open, "{conn:?} has ended and is sent {message:?}");
             client.incoming.push_back(message.clone());
+            if let Some(programs) = &mut self.programs {
+                programs.receive(conn, message);
+            }
         }
     }
 

@@ -1,12 +1,15 @@
-//! Plays evenings of a lobby in simulated time and checks all laws, or creates another golden set.
+//! Plays evenings of a lobby in simulated time and checks all laws, creates another golden set, or
+//! draws an evening of searches.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command-line tool")]
 
+use std::io::{BufWriter, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use faf_testkit::golden::renaming;
+use faf_testkit::population::{self, Population};
 use faf_testkit::simulation::{Evening, Plan, run_many};
 
 const USAGE: &str = "\
@@ -16,6 +19,10 @@ Plays whole evenings of the lobby in simulated time, and checks all laws.
     faf-testkit simulate --seed SEED [--trace]      plays one evening and prints all its events
 
     faf-testkit rename-golden FOLDER                writes a golden set with other names, numbers and files, for FAF_GOLDEN
+
+    faf-testkit population [OPTION...] > FILE       draws searches for `faf-lobby matchmaking replay FILE`
+
+Options of `simulate`:
 
     --players P    number of players; default 100
     --minutes M    minutes they play; default 15
@@ -48,11 +55,25 @@ fn main() -> ExitCode {
             }
         };
     }
-    match read(&arguments) {
-        Ok(orders) => simulate(&orders),
-        Err(complaint) => {
-            eprintln!("{complaint}\n\n{USAGE}");
-            ExitCode::from(2)
+    let done = match &arguments[..] {
+        [command, options @ ..] if command == "population" => {
+            Population::read(options).map(|population| draw(&population))
+        }
+        _ => read(&arguments).map(|orders| simulate(&orders)),
+    };
+    done.unwrap_or_else(|complaint| {
+        eprintln!("{complaint}\n\n{USAGE}\nOptions of `population`:\n\n{}", population::OPTIONS);
+        ExitCode::from(2)
+    })
+}
+
+/// Draws an evening of searches to standard output.
+fn draw(population: &Population) -> ExitCode {
+    match population.draw().write(BufWriter::new(stdout().lock())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
         }
     }
 }

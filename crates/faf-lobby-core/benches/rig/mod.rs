@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use faf_lobby_core::matchmaking::queue::QueueData;
 use faf_lobby_core::{ConnId, Effect, Event, Moment, Settings, Timestamp, World};
 use faf_protocol::{ClientMessage, SessionNumber};
 use faf_testkit::store::FakeStore;
@@ -18,16 +19,23 @@ pub(crate) struct Lobby {
 }
 
 impl Lobby {
-    /// Creates a lobby in which all players are online, and the first of them are in games.
-    pub(crate) fn new(players: u64, settings: Settings) -> Self {
+    /// Creates a lobby with these queues in which all players are online, and nothing else happens.
+    pub(crate) fn online(players: u64, settings: Settings, queues: Vec<QueueData>) -> Self {
         let logins: Vec<String> = (1..=players).map(login).collect();
-        let store = FakeStore::with_accounts(logins.iter().map(String::as_str));
+        let mut store = FakeStore::with_accounts(logins.iter().map(String::as_str));
+        store.data.queues = queues;
         let elapsed = Duration::ZERO;
         let world = World::new(settings, moment(elapsed), store.beginning());
         let mut lobby = Self { world, store, elapsed };
         for number in 1..=players {
             lobby.log_in(number, number);
         }
+        lobby
+    }
+
+    /// Creates a lobby in which all players are online, and the first of them are in games.
+    pub(crate) fn new(players: u64, settings: Settings) -> Self {
+        let mut lobby = Self::online(players, settings, Vec::new());
         for game in 1..=GAMES {
             let host = host_of(game);
             lobby.send(host, r#"{"command":"game_host","visibility":"public","title":"4v4 all welcome"}"#);

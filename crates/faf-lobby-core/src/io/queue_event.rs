@@ -26,6 +26,17 @@ pub enum QueueEvent {
         /// The players with their ratings, as a round would see them.
         candidate: Box<Candidate>,
     },
+    /// The players of a search are back after a restart of the server, and the search goes on.
+    SearchRestored {
+        /// The queue.
+        queue: QueueId,
+        /// The search. Its number is lower than those of searches that began after the restart.
+        search: SearchId,
+        /// How long it had gone on.
+        waited: Duration,
+        /// The players with their ratings, as a round would see them.
+        candidate: Box<Candidate>,
+    },
     /// A search has ended without a match.
     SearchCancelled {
         /// The queue.

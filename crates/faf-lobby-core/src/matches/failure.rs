@@ -60,8 +60,8 @@ pub(super) fn end_without_game(lobby: &mut Lobby, found: &Match) {
     note_end(lobby, found.queue, None, MatchOutcome::Errored);
 }
 
-/// Tells players that a match is cancelled for them, as far as they are still in it. Those without a
-/// game connection can play again at once (M1, M3).
+/// Tells players that a match is cancelled for them, as far as they are still in it. Those without
+/// a game connection can play again at once (M1, M3).
 pub(super) fn dismiss(
     lobby: &mut Lobby,
     id: GameId,

@@ -43,8 +43,8 @@ pub(crate) fn host_is_ready(lobby: &mut Lobby, id: GameId) {
     }
 }
 
-/// Handles the launch of the game: the match is set up. For players without whom the host has begun,
-/// it is cancelled.
+/// Handles the launch of the game: the match is set up. For players without whom the host has
+/// begun, it is cancelled.
 pub(crate) fn launched(lobby: &mut Lobby, id: GameId) {
     let Some(found) = lobby.matches.get(id).cloned() else { return };
     let members = lobby.games.get(id).map_or(&[][..], |game| game.members());

@@ -21,6 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use super::MatchmakingSettings;
 
+/// Shortest time between two rounds of the lobby, whatever the settings. The rule of the timer
+/// does not have it.
+pub const WAIT_MIN: Duration = Duration::from_secs(1);
+
 /// The last rounds of a queue, from which the wait for the next one is computed. Begins empty.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PopTimer {

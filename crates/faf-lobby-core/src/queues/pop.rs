@@ -10,15 +10,12 @@ use faf_protocol::server_message::{SearchInfo, SearchState, ServerMessage};
 use crate::io::{Effect, Popped, PoppedSearch, QueueEvent};
 use crate::matches;
 use crate::matchmaking::queue::QueueId;
-use crate::matchmaking::{Candidate, QueueRules, play_round};
+use crate::matchmaking::{Candidate, WAIT_MIN, play_round};
 use crate::queues::searching::candidate;
-use crate::state::{Lobby, Timer};
+use crate::state::{Lobby, Queue, Timer};
 
 /// Shortest time between two explanations of a search.
 const EXPLAINED_EVERY: Duration = Duration::from_secs(60);
-
-/// Shortest time between two rounds, whatever the settings.
-const WAIT_MIN: Duration = Duration::from_secs(1);
 
 /// Handles a queue whose round is due.
 pub(crate) fn pop_is_due(lobby: &mut Lobby, id: QueueId) {
@@ -38,12 +35,8 @@ pub(crate) fn pop_is_due(lobby: &mut Lobby, id: QueueId) {
 fn play(lobby: &mut Lobby, id: QueueId, wait: Duration) {
     let Some(queue) = lobby.queues.get(id) else { return };
     let now = lobby.now.elapsed;
-    let rules = QueueRules { team_size: queue.data.team_size, rating_peak: queue.data.rating_peak };
-    let in_round = queue.searches().filter_map(|(search, found)| {
-        let candidate = candidate(lobby, queue, found)?;
-        Some(PoppedSearch { search, waited: found.waited(now), candidate })
-    });
-    let searches: Vec<PoppedSearch> = in_round.collect();
+    let rules = queue.rules();
+    let searches = in_round(lobby, queue);
     let candidates: Vec<Candidate> = searches.iter().map(|one| one.candidate.clone()).collect();
     let round = play_round(&candidates, rules, &lobby.settings.matchmaking);
     if !searches.is_empty() {
@@ -72,6 +65,16 @@ fn play(lobby: &mut Lobby, id: QueueId, wait: Duration) {
     let popped = Popped { queue: id, wait, searches, round, games };
     lobby.emit(Effect::Queue(QueueEvent::Popped(Box::new(popped))));
     explain(lobby, id);
+}
+
+/// Returns the searches of a queue as a round that is played now would see them.
+pub(crate) fn in_round(lobby: &Lobby, queue: &Queue) -> Vec<PoppedSearch> {
+    let now = lobby.now.elapsed;
+    let seen = queue.searches().filter_map(|(search, found)| {
+        let candidate = candidate(lobby, queue, found)?;
+        Some(PoppedSearch { search, waited: found.waited(now), candidate })
+    });
+    seen.collect()
 }
 
 /// Sends the players of each search why the round has made no match of it, unless they were sent a

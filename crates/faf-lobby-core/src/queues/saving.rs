@@ -12,9 +12,9 @@ use std::time::Duration;
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::SearchState;
 
-use crate::io::{ReplyTo, SaveQueues};
+use crate::io::{Effect, QueueEvent, ReplyTo, SaveQueues};
 use crate::matchmaking::vetoes::Vetoes;
-use crate::queues::searching::search_info;
+use crate::queues::searching::{candidate, search_info};
 use crate::state::{
     Activity, Lobby, Member, ResumeLobby, Returning, SavedQueues, SavedSearch, Saving, Search, Timer,
 };
@@ -140,21 +140,22 @@ pub(crate) fn returned(lobby: &mut Lobby, player: PlayerId) {
     }
 }
 
-/// Restores a party, unless a member is in another one by now.
+/// Restores a party, unless a member is in another one by now. Members keep the factions that they
+/// have chosen since they came back: clients send them after every login.
 fn restore_party(lobby: &mut Lobby, party: Vec<Member>) {
-    let is_alone = |member: &Member| lobby.parties.owner_of(member.player).is_none();
-    if party.iter().all(is_alone) {
+    if party.iter().all(|member| lobby.parties.is_alone(member.player)) {
         lobby.parties.restore(party);
     }
 }
 
-/// Restores a search, unless its players do something else by now, or may not search.
+/// Restores a search, unless its players do something else by now, are not the same party, or may
+/// not search.
 fn restore_search(lobby: &mut Lobby, saved: SavedSearch) {
     let Some(queue) = lobby.queues.get(saved.queue).filter(|queue| queue.data.name == saved.queue_name)
     else {
         return;
     };
-    let fits = saved.players.len() <= queue.data.team_size as usize;
+    let fits = saved.players.len() <= queue.data.team_size as usize && lobby.parties.is_one(&saved.players);
     let is_free = |player: &PlayerId| {
         let activity = lobby.players.get(*player).map(|online| online.activity);
         matches!(activity, Some(Activity::Idle | Activity::SearchingLadder))
@@ -180,5 +181,12 @@ fn restore_search(lobby: &mut Lobby, saved: SavedSearch) {
         reason: saved.reason,
         explained_at: None,
     };
-    lobby.queues.enter_as(saved.queue, saved.search, search);
+    let entered = lobby.queues.get(saved.queue);
+    let Some(candidate) = entered.and_then(|queue| candidate(lobby, queue, &search)).map(Box::new) else {
+        return;
+    };
+    let (queue, waited) = (saved.queue, saved.waited);
+    if let Some(search) = lobby.queues.enter_as(queue, saved.search, search) {
+        lobby.emit(Effect::Queue(QueueEvent::SearchRestored { queue, search, waited, candidate }));
+    }
 }

@@ -50,7 +50,7 @@ pub use pacing::*;
 pub(crate) use parties::*;
 pub(crate) use pending::*;
 pub(crate) use players::*;
-pub(crate) use queues::*;
+pub use queues::*;
 pub(crate) use remembered::*;
 pub use saved_queues::*;
 pub(crate) use sessions::*;

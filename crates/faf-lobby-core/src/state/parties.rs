@@ -159,12 +159,35 @@ impl Parties {
         shared.map(|party| party.members.clone())
     }
 
-    /// Restores a party, whose members must be in no other one. The first becomes the owner.
+    /// Returns whether a player is in no party with others.
+    pub(crate) fn is_alone(&self, player: PlayerId) -> bool {
+        let party = self.owner_of(player).and_then(|owner| self.get(owner));
+        party.is_none_or(|party| party.members.len() == 1)
+    }
+
+    /// Returns whether these players are all members of one party, the first its owner, or are one
+    /// player who is alone.
+    pub(crate) fn is_one(&self, players: &[PlayerId]) -> bool {
+        let Some(owner) = players.first() else { return false };
+        match self.get(*owner) {
+            Some(party) => party.players().eq(players.iter().copied()),
+            None => players.len() == 1 && self.is_alone(*owner),
+        }
+    }
+
+    /// Restores a party, whose members must be alone. The first becomes the owner. Factions that
+    /// members have chosen since count.
     pub(crate) fn restore(&mut self, members: Vec<Member>) {
-        let Some(owner) = members.first().copied() else { return };
-        *self.own(owner.player) = Party { members: vec![owner], ..Party::default() };
-        for member in members.into_iter().skip(1) {
-            self.join(owner.player, member);
+        let Some(owner) = members.first().map(|member| member.player) else { return };
+        for mut member in members {
+            let chosen = self.get(member.player).and_then(|own| own.members.first());
+            member.factions = chosen.map_or(member.factions, |own| own.factions);
+            if member.player == owner {
+                self.own(owner).members = vec![member];
+            } else {
+                self.disband(member.player);
+                self.join(owner, member);
+            }
         }
     }
 

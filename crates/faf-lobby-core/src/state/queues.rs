@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::io::SearchId;
 use crate::matchmaking::queue::{QueueData, QueueId};
 use crate::matchmaking::vetoes::VetoRules;
-use crate::matchmaking::{PopTimer, UnmatchedReason, WaitingTimes};
+use crate::matchmaking::{PopTimer, QueueRules, UnmatchedReason, WaitingTimes};
 
 /// All queues, and all searches.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -21,15 +21,15 @@ pub(crate) struct Queues {
     last: u64,
     /// Queues whose change has not been reported.
     changed: BTreeSet<QueueId>,
-    /// The selections of vetoes that the brackets of the queues allow.
-    veto_rules: VetoRules,
     /// Whether searches have changed since `take_unsaved`.
     is_unsaved: bool,
+    /// The selections of vetoes that the brackets of the queues allow.
+    veto_rules: VetoRules,
 }
 
 /// A queue with its searches.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Queue {
+pub struct Queue {
     pub(crate) data: QueueData,
     /// In the order in which they began.
     searches: BTreeMap<SearchId, Search>,
@@ -71,6 +71,36 @@ impl Search {
 }
 
 impl Queue {
+    /// The queue as stored.
+    #[must_use]
+    pub fn data(&self) -> &QueueData {
+        &self.data
+    }
+
+    /// The part of the queue that its rounds depend on.
+    #[must_use]
+    pub fn rules(&self) -> QueueRules {
+        QueueRules { team_size: self.data.team_size, rating_peak: self.data.rating_peak }
+    }
+
+    /// The last rounds, as they decide on the wait for the one after the next.
+    #[must_use]
+    pub fn timer(&self) -> &PopTimer {
+        &self.timer
+    }
+
+    /// Time since the start of the server at which the next round is due.
+    #[must_use]
+    pub fn next_pop(&self) -> Duration {
+        self.next_pop
+    }
+
+    /// The wait that was planned for the next round.
+    #[must_use]
+    pub fn planned(&self) -> Duration {
+        self.planned
+    }
+
     pub(crate) fn searches(&self) -> impl Iterator<Item = (SearchId, &Search)> {
         self.searches.iter().map(|(id, search)| (*id, search))
     }

@@ -1,5 +1,5 @@
-//! Who is blamed for a match that was not launched although all players were in the lobby, and when
-//! nobody is (games.md section 6.8, matchmaking.md sections 10 and 13).
+//! The blame for a match that was not launched although all players were in the lobby: on which
+//! players it falls, and when on nobody (games.md section 6.8, matchmaking.md sections 10 and 13).
 
 use std::collections::BTreeSet;
 

@@ -146,7 +146,7 @@ fn a_process_that_does_not_end_after_the_match_is_given_up_after_a_minute() {
     story.wait(1);
     for player in 1..=2 {
         story.assert_free(player);
-        // What the old process sends is not taken for something of a new game.
+        // A message of the old process is not taken for something of a new game.
         story.process(player, &["Launching"]);
         assert_eq!(story.activity(player), "Idle");
     }

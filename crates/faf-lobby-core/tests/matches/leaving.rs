@@ -35,14 +35,15 @@ pub(crate) const STAGES: [Stage; 6] = [
     Stage::Assembled,
 ];
 
-/// Brings two players to a stage of a match. While it is opened, the reply of the database is held
-/// back.
+/// Brings two players to a stage of a match. While the match is opened, the reply of the database
+/// is held back.
 pub(crate) fn bring(story: &mut Story, stage: Stage) {
     if stage == Stage::Opening {
         story.start(1, SOLO);
         story.start(2, SOLO);
+        story.wait_for_round(1);
         story.lobby.holds_replies = true;
-        story.wait(FIRST_ROUND);
+        story.wait(1);
         assert_eq!(story.seen(1).last().unwrap(), "found ladder1v1");
         assert_eq!(story.lobby.open_requests(), 1);
     } else {
@@ -198,8 +199,8 @@ fn both_are_gone_before_anything_begins() {
     }
 }
 
-/// A match of four players: 1 and 2 are a party, 3 and 4 are one. Returns the players, the host
-/// first.
+/// Begins a match of four players: 1 and 2 are a party, 3 and 4 are one. Returns the players, of
+/// whom the first is the host.
 fn match_of_four() -> (Story, [u32; 4]) {
     let mut story = Story::of(4);
     story.party(1, &[2]);

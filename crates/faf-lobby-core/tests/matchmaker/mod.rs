@@ -133,6 +133,12 @@ impl Story {
         self.lobby.advance(rest.expect("that time has passed"));
     }
 
+    /// Waits until a second before the next round of a queue.
+    pub(crate) fn wait_for_round(&mut self, queue: u32) {
+        let next = self.inside()["queues"]["queues"][queue.to_string()]["next_pop"]["secs"].clone();
+        self.wait_until(next.as_u64().unwrap() - 1);
+    }
+
     pub(crate) fn send(&mut self, player: u32, text: &str) {
         let conn = self.conn(player);
         self.lobby.send(conn, text);

@@ -7,6 +7,7 @@ pub mod embedding;
 mod explain;
 mod flags;
 mod game;
+pub(crate) mod matchmaking;
 mod order;
 mod reload;
 mod replay;
@@ -93,6 +94,12 @@ enum Commands {
     /// Run a recording through the lobby again; docs/src/guide/recordings.md describes it
     #[command(after_help = exit_code::HELP)]
     Replay(replay::Arguments),
+    /// Experiment with the matchmaker
+    #[command(arg_required_else_help = false)]
+    Matchmaking {
+        #[command(subcommand)]
+        command: matchmaking::Commands,
+    },
     /// Print the configuration file with all settings at their defaults, or the effective values
     #[command(args_override_self = true)]
     Config {
@@ -141,6 +148,7 @@ fn execute(CommandLine { config, command }: CommandLine) -> Result<(), Failure> 
         Commands::Game { flags, command } => game::run(command, &database(flags)?),
         Commands::Backup { flags, file } => backup::run(&database(flags)?, &file),
         Commands::Replay(arguments) => replay::run(&arguments),
+        Commands::Matchmaking { command } => matchmaking::run(&command),
         Commands::Config { effective: true, flags } => config::list(&effective(&flags.sources(config))?),
         Commands::Config { effective: false, .. } => config::print(),
         Commands::Check(flags) => check::run(&flags.settings(config)?),

@@ -110,3 +110,26 @@ fn a_token_issued_by_the_server_logs_in() {
     converse(&stream, &auth(&token[..token.len() - 6]), "authentication_failed");
     converse(&stream, &auth(token), "\"login\":\"Ada\"");
 }
+
+#[test]
+fn searches_of_a_trace_are_run_with_other_settings() {
+    let operator = Operator::new();
+    let trace = include_str!("../../../faf-laboratory/tests/made_up.jsonl");
+    std::fs::write(operator.path("trace.jsonl"), trace).unwrap();
+    let replay = "matchmaking replay trace.jsonl";
+    let once = operator.succeed(replay);
+    assert!(once.contains("ladder1v1    all") && !once.contains("->"), "{once}");
+    let compared = operator.succeed(&format!("{replay} --set queue_pop_time_max=30"));
+    assert!(compared.contains("40 s -> "), "{compared}");
+    assert!(operator.succeed(&format!("{replay} --format csv")).starts_with("queue,rating,run,"));
+    assert!(operator.succeed(&format!("{replay} --format svg")).starts_with("<svg "));
+    std::fs::write(operator.path("again.jsonl"), operator.succeed(&format!("{replay} --format trace")))
+        .unwrap();
+    assert_eq!(operator.succeed("matchmaking replay again.jsonl"), once);
+
+    let error = operator.fail(&format!("{replay} --set queue_pop=30"), 2);
+    assert!(error.contains("there is no setting `queue_pop`; there are"), "{error}");
+    std::fs::write(operator.path("other.txt"), "no trace").unwrap();
+    let error = operator.fail("matchmaking replay other.txt", 1);
+    assert!(error.contains("other.txt: this is not a recording"), "{error}");
+}

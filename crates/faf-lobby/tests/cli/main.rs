@@ -47,6 +47,7 @@ fn help_is_found_everywhere() {
         "seed",
         "explain game",
         "game list",
+        "matchmaking replay",
         "backup",
         "config",
         "check",

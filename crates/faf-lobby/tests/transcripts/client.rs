@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::compare;
+use crate::queues::{Queues, show_round};
 
 /// Time within which an expected event must happen, or the test fails.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -20,6 +21,8 @@ pub(crate) struct Client {
     reader: Reader,
     writer: Writer,
     pub(crate) is_open: bool,
+    /// Whether the session has closed the connection.
+    pub(crate) has_left: bool,
     /// Whether the client has received `welcome`.
     is_logged_in: bool,
     /// Number of messages received before it [asked](Self::ask).
@@ -30,6 +33,11 @@ pub(crate) struct Client {
     pub(crate) received: Vec<Value>,
     /// Messages expected in this section.
     pub(crate) expected: Vec<Value>,
+    /// Queues as they were received and expected until the last section.
+    pub(crate) received_queues: Queues,
+    pub(crate) expected_queues: Queues,
+    /// Whether the session has asked for the queues.
+    pub(crate) has_asked_for_queues: bool,
     /// Session number from the server.
     pub(crate) session: Option<u64>,
     /// Pings and pongs from the server so far, without the answers to pings
@@ -66,11 +74,15 @@ impl Client {
             reader,
             writer,
             is_open: true,
+            has_left: false,
             is_logged_in: false,
             asked_at: 0,
             unfinished: Vec::new(),
             received: Vec::new(),
             expected: Vec::new(),
+            received_queues: Queues::default(),
+            expected_queues: Queues::default(),
+            has_asked_for_queues: false,
             session: None,
             heartbeats: Heartbeats::default(),
             expected_heartbeats: Heartbeats::default(),
@@ -80,7 +92,10 @@ impl Client {
     /// Sends a message. Does nothing if the connection has ended.
     pub(crate) fn send(&mut self, sent: Sent) {
         let written = match sent {
-            Sent::Message(message) => self.writer.write(&message),
+            Sent::Message(message) => {
+                self.has_asked_for_queues |= message.command().as_deref() == Some("matchmaker_info");
+                self.writer.write(&message)
+            }
             Sent::Raw(bytes) => {
                 self.unfinished.extend(&bytes);
                 self.forget_finished();
@@ -102,6 +117,24 @@ impl Client {
             }
             _ => self.expected.push(message),
         }
+    }
+
+    /// Returns whether the client has not received all matches, and all ends of matches, that it
+    /// should have received in this section.
+    pub(crate) fn lacks_matches(&self) -> bool {
+        let count = |messages: &[Value], command: &str| {
+            messages.iter().filter(|message| message["command"] == command).count()
+        };
+        let is_lacking = |command| count(&self.received, command) < count(&self.expected, command);
+        self.is_open && ["match_found", "match_cancelled"].into_iter().any(is_lacking)
+    }
+
+    /// Returns whether the client has not received in this section that there was a round of each
+    /// queue in which players should be waiting after it.
+    pub(crate) fn lacks_rounds(&self) -> bool {
+        let mut queues = self.expected_queues.clone();
+        queues.take(&self.expected);
+        self.is_open && queues.waiting().any(|queue| !show_round(&self.received, queue))
     }
 
     /// Returns whether the last message that the client has sent is incomplete.

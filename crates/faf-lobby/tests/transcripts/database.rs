@@ -14,12 +14,13 @@ struct Table {
     rows: fn(&Facts) -> Vec<Value>,
 }
 
-const TABLES: [Table; 10] = [
+const TABLES: [Table; 11] = [
     Table { name: "login", key: &["id"], rows: logins },
     Table { name: "friends_and_foes", key: &["user_id", "subject_id"], rows: relations },
     Table { name: "avatars", key: &["player_id", "avatar_id"], rows: avatars },
     Table { name: "game_stats", key: &["id"], rows: games },
     Table { name: "game_player_stats", key: &["game_id", "player_id"], rows: players },
+    Table { name: "matchmaker_queue_game", key: &["game_id"], rows: queue_games },
     Table { name: "rating_journal", key: &["game_id", "player_id", "leaderboard"], rows: journal },
     Table { name: "ratings", key: &["player_id", "leaderboard"], rows: ratings },
     Table { name: "teamkills", key: &["game_id", "teamkiller", "victim"], rows: teamkills },
@@ -72,6 +73,10 @@ fn players(facts: &Facts) -> Vec<Value> {
                "score": fact.score, "has_score_time": i32::from(fact.has_score_time), "result": fact.result})
     });
     rows.collect()
+}
+
+fn queue_games(facts: &Facts) -> Vec<Value> {
+    facts.queue_games.iter().map(|(game, queue)| json!({"game_id": game, "queue_id": queue})).collect()
 }
 
 fn journal(facts: &Facts) -> Vec<Value> {

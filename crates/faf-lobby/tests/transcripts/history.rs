@@ -103,8 +103,10 @@ pub(crate) struct Condition {
     when: When,
     verb: Verb,
     pattern: Pattern,
-    /// Message that the sender must not have sent before.
-    unless: Option<Pattern>,
+    /// Message that the client must not have sent before.
+    unless_before: Option<Pattern>,
+    /// Message that the client must not send in the same section.
+    unless_now: Option<Pattern>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,12 +121,14 @@ enum When {
 
 impl Condition {
     /// Parses `[somebody] sends|has sent|had sent|hears|has heard|had heard PATTERN [unless it has
-    /// sent PATTERN]`.
+    /// sent|sends PATTERN]`.
     pub(crate) fn new(text: &str) -> Self {
-        let (text, unless) = match text.split_once(" unless it has sent ") {
+        let exception = |text, words| match str::split_once(text, words) {
             Some((text, unless)) => (text, Some(Pattern::new(unless))),
             None => (text, None),
         };
+        let (text, unless_before) = exception(text, " unless it has sent ");
+        let (text, unless_now) = exception(text, " unless it sends ");
         let (is_anybody, rest) = match text.strip_prefix("somebody ") {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -139,7 +143,8 @@ impl Condition {
         ];
         let found = verbs.iter().find_map(|(words, verb, when)| {
             let pattern = Pattern::new(rest.strip_prefix(words)?);
-            Some(Self { is_anybody, when: *when, verb: *verb, pattern, unless: unless.clone() })
+            let (unless_before, unless_now) = (unless_before.clone(), unless_now.clone());
+            Some(Self { is_anybody, when: *when, verb: *verb, pattern, unless_before, unless_now })
         });
         found.unwrap_or_else(|| panic!("differences.toml has an invalid condition: {text}"))
     }
@@ -152,15 +157,19 @@ impl Condition {
                 When::SoFar => entry.section <= section,
                 When::Before => entry.section < section,
             };
-            let is_ruled_out = |unless: &Pattern| {
-                let before = all[..*position].iter().filter(|before| before.who == entry.who);
-                before.into_iter().any(|before| before.verb == Verb::Sends && unless.matches(&before.text))
+            let sends = |other: &Entry, unless: &Pattern| {
+                other.who == entry.who && other.verb == Verb::Sends && unless.matches(&other.text)
+            };
+            let is_preceded = |unless: &Pattern| all[..*position].iter().any(|other| sends(other, unless));
+            let is_accompanied = |unless: &Pattern| {
+                all.iter().any(|other| other.section == entry.section && sends(other, unless))
             };
             is_then
                 && (self.is_anybody || client == Some(&entry.who))
                 && entry.verb == self.verb
                 && self.pattern.matches(&entry.text)
-                && !self.unless.as_ref().is_some_and(is_ruled_out)
+                && !self.unless_before.as_ref().is_some_and(is_preceded)
+                && !self.unless_now.as_ref().is_some_and(is_accompanied)
         };
         all.iter().enumerate().filter(is_it).count()
     }
@@ -224,6 +233,12 @@ pub(crate) mod tests {
             0
         );
         assert_eq!(count(r#"sends {"command":"game_join",*} unless it has sent {*"uid":7}"#, 2, "A"), 1);
+        // In the same section, the order does not matter.
+        assert_eq!(count(r#"sends {"command":"game_join","uid":7} unless it sends {*"uid":8}"#, 2, "A"), 0);
+        assert_eq!(
+            count(r#"sends {"command":"game_join",*} unless it sends {"command":"hello",*}"#, 2, "A"),
+            2
+        );
         assert_eq!(count(r#"hears {"command":"welcome",*}"#, 1, "A"), 1);
         assert_eq!(count(r#"sends {"command":"welcome",*}"#, 1, "A"), 0);
         assert_eq!(count(r#"somebody hears success.x {"a":2,"b":1}"#, 2, "A"), 1);

@@ -38,11 +38,14 @@ mod history;
 mod http;
 mod pattern;
 mod policy;
+mod queues;
 mod replay;
+mod seeds;
 mod server;
 mod unrecorded;
 mod values;
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::thread;
@@ -85,10 +88,12 @@ fn sessions_match_over_websocket() {
 fn replay_all(over: Over, is_suitable: impl Fn(&Transcript) -> bool) -> Used {
     let wanted = wanted();
     let is_wanted = |name: &String| wanted.as_ref().is_none_or(|wanted| name.contains(wanted));
-    let sessions: Vec<(String, Transcript)> = sessions::all()
+    let mut sessions: Vec<(String, Transcript)> = sessions::all()
         .into_iter()
         .filter(|(name, transcript)| is_wanted(name) && is_suitable(transcript))
         .collect();
+    // Those that wait for time limits take longest, so they begin first.
+    sessions.sort_by_key(|(_, transcript)| Reverse(transcript.longest_pause));
     let (queue, used, report) =
         (Mutex::new(sessions.iter()), Mutex::new(Used::new()), Mutex::new(String::new()));
     let threads = thread::available_parallelism().map_or(1, usize::from) * AT_ONCE;

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::client::{Client, TIME_LIMIT};
 use crate::finding::Finding;
+use crate::seeds::Seeds;
 use crate::server::{self, Circumstances, TestServer};
 use crate::{broker, compare, database};
 
@@ -41,6 +42,9 @@ pub(crate) async fn replay(transcript: &Transcript, over: Over) -> Vec<Finding> 
         section: 1,
         has_heard: false,
         expected_publications: Vec::new(),
+        received_seeds: Seeds::default(),
+        expected_seeds: Seeds::default(),
+        places: BTreeSet::new(),
         findings: Vec::new(),
     };
     for record in transcript.records.clone() {
@@ -69,6 +73,11 @@ struct Replay {
     /// Publications that are expected in this section.
     expected_publications: Vec<Value>,
     publications: Receiver<Message>,
+    /// Generated maps that were received and expected so far.
+    received_seeds: Seeds,
+    expected_seeds: Seeds,
+    /// Places on the map that players of matches were given, by game.
+    places: BTreeSet<(u64, u64)>,
     findings: Vec<Finding>,
 }
 
@@ -83,7 +92,10 @@ impl Replay {
             Record::ClosedByServer(conn) => self.expect_end(&conn).await,
             Record::ClosedByClient(conn) => {
                 self.synchronise().await;
-                self.client(&conn).close().await;
+                self.wait_while(Self::lacks_events).await;
+                let client = self.client(&conn);
+                client.has_left = true;
+                client.close().await;
             }
             Record::Http(request) => self.ask(request).await,
             Record::Database(recorded) => {
@@ -92,7 +104,9 @@ impl Replay {
                 self.note(database::compare(&recorded, seed, &now));
             }
             Record::Publication(publication) => {
-                self.expected_publications.push(broker::record(&publication.routing_key, &publication.body));
+                let mut record = broker::record(&publication.routing_key, &publication.body);
+                self.expected_seeds.hide(&mut record);
+                self.expected_publications.push(record);
             }
             // The server has the keys from the beginning.
             Record::Keys(_) => {}
@@ -124,14 +138,18 @@ impl Replay {
     }
 
     async fn send(&mut self, conn: &str, sent: Sent) {
-        if std::mem::take(&mut self.has_heard) {
+        // Parties must enter a queue in the recorded order, whatever the ways of their messages.
+        let is_search = matches!(&sent, Sent::Message(message)
+            if message.command().as_deref() == Some("game_matchmaking"));
+        if std::mem::take(&mut self.has_heard) || is_search {
             self.synchronise().await;
-            self.wait_for_games().await;
+            self.wait_while(Self::lacks_events).await;
         }
         self.client(conn).send(sent);
     }
 
-    fn expect(&mut self, conn: &str, message: Value) {
+    fn expect(&mut self, conn: &str, mut message: Value) {
+        self.expected_seeds.hide(&mut message);
         self.has_heard = true;
         if let Some(number) = message["session"].as_u64() {
             self.numbers.insert(number, conn.to_owned());
@@ -218,20 +236,36 @@ impl Replay {
     async fn end_section(&mut self) {
         self.has_heard = false;
         self.synchronise().await;
-        self.wait_for_games().await;
+        self.wait_while(|replay| replay.lacks_events() || replay.lacks_rounds()).await;
         self.receive_broadcasts().await;
         self.compare().await;
         self.section += 1;
     }
 
-    /// Waits for effects of the server's timers on games, if the session is about them.
-    async fn wait_for_games(&mut self) {
+    /// Waits while effects of the server's timers are missing, and until everything that they cause
+    /// has been received.
+    async fn wait_while(&mut self, lacks: impl Fn(&Self) -> bool) {
         let begin = Instant::now();
-        while self.circumstances.waits_for_games && self.lacks_games() && begin.elapsed() < TIME_LIMIT {
-            self.synchronise().await;
+        while lacks(self) && begin.elapsed() < TIME_LIMIT {
             // A client that pings without a pause is read more slowly, and notified.
             sleep(PAUSE).await;
+            self.synchronise().await;
         }
+        if begin.elapsed() > PAUSE {
+            self.synchronise().await;
+        }
+    }
+
+    /// Returns whether a client has not received everything that time limits of games and rounds of
+    /// queues cause in this section.
+    fn lacks_events(&self) -> bool {
+        (self.circumstances.waits_for_games && self.lacks_games())
+            || (self.circumstances.has_rounds && self.clients.values().any(Client::lacks_matches))
+    }
+
+    /// Returns whether a round is missing that could have matched players who should still wait.
+    fn lacks_rounds(&self) -> bool {
+        self.circumstances.has_rounds && self.clients.values().any(Client::lacks_rounds)
     }
 
     /// Returns whether a client has not received all games that it should have received in
@@ -255,14 +289,30 @@ impl Replay {
             if client.has_announced_too_much() {
                 client.read_to_end().await;
             }
-            let (expected, received) =
+            let (expected, mut received) =
                 (std::mem::take(&mut client.expected), std::mem::take(&mut client.received));
+            received.iter_mut().for_each(|message| self.received_seeds.hide(message));
+            client.expected_queues.take(&expected);
+            client.received_queues.take(&received);
+            let mut queues =
+                client.expected_queues.compare(&client.received_queues, client.has_asked_for_queues);
+            // The last report may have reached a client that has left, or not.
+            if client.has_left {
+                queues.clear();
+                compare::forget_other_games(&expected, &mut received);
+            }
+            let places = received.iter().filter_map(place);
+            let taken = places.filter(|place| !self.places.insert(*place)).collect::<Vec<_>>();
+            let taken =
+                taken.into_iter().map(|(game, place)| format!("place {place} of game {game} is taken"));
             let of_client = |what| Finding { section: self.section, client: Some(name.clone()), what };
-            findings.extend(compare::section(expected, received).into_iter().map(of_client));
+            let of_section = taken.chain(queues).chain(compare::section(expected, received));
+            findings.extend(of_section.map(of_client));
         }
         self.findings.extend(findings);
         let expected = std::mem::take(&mut self.expected_publications);
-        let published = broker::published(&mut self.publications);
+        let mut published = broker::published(&mut self.publications);
+        published.iter_mut().for_each(|record| self.received_seeds.hide(record));
         self.note(broker::compare(expected, published));
     }
 
@@ -291,4 +341,9 @@ impl Replay {
     fn client(&mut self, name: &str) -> &mut Client {
         self.clients.get_mut(name).unwrap_or_else(|| panic!("{name} has not connected"))
     }
+}
+
+/// Returns the game and the place on its map in a `game_launch` of a match.
+fn place(message: &Value) -> Option<(u64, u64)> {
+    Some((message["uid"].as_u64()?, message["map_position"].as_u64()?))
 }

@@ -42,6 +42,10 @@ const LOGIN_TIMEOUT: f64 = 3.0;
 /// Seconds per second of the recording.
 const PING_INTERVAL: f64 = 0.02;
 
+/// Seconds per second of the recording, whose four seconds between two rounds become the shortest
+/// possible time.
+const QUEUE_POP_TIME: f64 = 0.25;
+
 /// A pause of at least this length is one for a game process that does not start in time, which
 /// takes half a minute.
 const GAME_SETUP_PAUSE: Duration = Duration::from_secs(15);
@@ -61,6 +65,8 @@ pub(crate) struct Circumstances {
     pub(crate) is_pinged: bool,
     /// Whether game processes do not start in time.
     pub(crate) waits_for_games: bool,
+    /// Whether queues have rounds while the session lasts.
+    pub(crate) has_rounds: bool,
     /// Whether the server shuts down.
     is_shut_down: bool,
 }
@@ -72,6 +78,7 @@ impl Circumstances {
             logins_time_out: transcript.overrides.get("LOGIN_TIMEOUT").is_some(),
             is_pinged: transcript.overrides.get("PING_INTERVAL").is_some(),
             waits_for_games: transcript.longest_pause >= GAME_SETUP_PAUSE,
+            has_rounds: transcript.overrides.get("QUEUE_POP_TIME_MAX").is_some(),
             is_shut_down: transcript.records.iter().any(is_signal),
         }
     }
@@ -108,6 +115,9 @@ impl TestServer {
         });
         let (address, country) = assumed.located();
         let listen: Listen = serde_json::from_value(json!(["127.0.0.1:0", "127.0.0.1:0 proxy"])).unwrap();
+        let default = Settings::default();
+        let pop_time = overridden("QUEUE_POP_TIME_MAX")
+            .map_or(default.queue_pop_time_max, |value| value.as_f64().unwrap() * QUEUE_POP_TIME);
         let settings = Settings {
             qdatastream: listen.clone(),
             simple_json: listen,
@@ -124,8 +134,12 @@ impl TestServer {
             ping_interval: overridden("PING_INTERVAL")
                 .map_or(3600.0, |value| value.as_f64().unwrap() * PING_INTERVAL),
             // Recorded clients send large messages before the login.
-            login_message_limit: Settings::default().message_limit,
+            login_message_limit: default.message_limit,
             game_setup_timeout: if circumstances.waits_for_games { GAME_SETUP_TIMEOUT } else { 300.0 },
+            queue_pop_time_max: pop_time,
+            // The recorded server had no minimum.
+            queue_pop_time_min: pop_time.min(default.queue_pop_time_min),
+            ladder_anti_repetition_limit: 2,
             // In the recording, games do not wait for a player whose connection is lost.
             reconnect_grace_period: 0.0,
             report_interval: match circumstances.is_shut_down {
@@ -134,7 +148,7 @@ impl TestServer {
             },
             www_url: assumed.www_url.clone(),
             content_url: assumed.content_url.clone(),
-            ..Settings::default()
+            ..default
         };
         let server = Server::start(settings).await.unwrap();
         let http = server.listening().iter().find(|listening| listening.service == Service::Http);

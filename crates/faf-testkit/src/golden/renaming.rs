@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use super::{files, seed, text};
 
 /// Texts and their replacements; only whole words are replaced.
-const WORDS: [(&str, &str); 33] = [
+const WORDS: [(&str, &str); 38] = [
     ("Friendly match", "A quick one before tea, all welcome"),
     ("friendly match", "a quick one before tea, all welcome"),
     ("New title", "T"),
@@ -47,6 +47,11 @@ const WORDS: [(&str, &str); 33] = [
     ("Private_Map", "My_Own_Little_Map"),
     ("private_map", "my_own_little_map"),
     ("no_such_mod", "of_tomorrow"),
+    ("no_such_queue", "queue_of_tomorrow"),
+    ("tmm2v2", "pairs2v2"),
+    ("generated1v1", "unseen1v1"),
+    ("options1v1", "handmade1v1"),
+    ("alternating1v1", "turns1v1"),
     ("www.example.org", "home.example.net"),
     ("content.example.org", "files.lobby.example.net"),
     ("1.1.1.1", "203.0.113.77"),
@@ -229,7 +234,7 @@ impl Renaming {
         let member = |(key, value): (&String, &Value)| {
             let name = match key.as_str() {
                 "id" if is_player => "player_id",
-                "player" if name_of_all == "members" => "player_id",
+                "player" if matches!(name_of_all, "members" | "timeouts") => "player_id",
                 // The rows of a table take the name of the table.
                 "added_or_changed" | "removed_or_old" => name_of_all,
                 key => key,

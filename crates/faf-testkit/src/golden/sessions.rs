@@ -16,7 +16,7 @@ pub struct Transcript {
     pub overrides: Value,
     /// Records in the order of the session.
     pub records: Vec<Record>,
-    /// Longest time without a record.
+    /// Longest time without a record; pings and broadcasts about queues come in any pause.
     pub longest_pause: Duration,
 }
 
@@ -184,12 +184,26 @@ pub fn read(name: &str, text: &str) -> Transcript {
     let (mut records, mut now, mut longest_pause) = (Vec::new(), 0, 0);
     for line in lines {
         let read: Line = serde_json::from_str(line).unwrap_or_else(|error| panic!("{name}: {error}: {line}"));
-        longest_pause = longest_pause.max(read.t_ms.saturating_sub(now));
-        now = read.t_ms;
-        records.push(record(read).unwrap_or_else(|| panic!("{name}: a record of an unknown kind: {line}")));
+        let time = read.t_ms;
+        let record = record(read).unwrap_or_else(|| panic!("{name}: a record of an unknown kind: {line}"));
+        if !is_routine(&record) {
+            longest_pause = longest_pause.max(time.saturating_sub(now));
+            now = time;
+        }
+        records.push(record);
     }
     let longest_pause = Duration::from_millis(longest_pause);
     Transcript { overrides: meta.config_overrides, records, longest_pause }
+}
+
+/// Returns whether a record is a ping, the answer to one, or a broadcast about queues.
+fn is_routine(record: &Record) -> bool {
+    let is_routine = |command: Option<&str>| matches!(command, Some("ping" | "pong" | "matchmaker_info"));
+    match record {
+        Record::Receive(_, message) => is_routine(message["command"].as_str()),
+        Record::Send(_, Sent::Message(message)) => is_routine(message.command().as_deref()),
+        _ => false,
+    }
 }
 
 fn record(line: Line) -> Option<Record> {

@@ -21,3 +21,23 @@ pub(super) fn probe_host(world: &mut World, now: Moment, conn: ConnId) -> Option
     }
     refusal
 }
+
+#[cfg(test)]
+mod tests {
+    use faf_lobby_core::Settings;
+
+    use super::*;
+    use crate::lobby::SimulatedLobby;
+    use crate::store::FakeStore;
+
+    #[test]
+    fn a_player_who_is_busy_is_refused_and_another_is_not() {
+        let mut lobby = SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(["p1", "p2"]));
+        let (busy, free) = (lobby.log_in("p1"), lobby.log_in("p2"));
+        lobby.send(busy, r#"{"command":"game_host","visibility":"public"}"#);
+        let mut copy = lobby.world.clone();
+        let refusal = probe_host(&mut copy, lobby.moment(), busy);
+        assert_eq!(refusal.as_deref(), Some("Can't host a game while in state STARTING_GAME"));
+        assert_eq!(probe_host(&mut copy, lobby.moment(), free), None);
+    }
+}

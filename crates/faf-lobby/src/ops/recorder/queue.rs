@@ -352,6 +352,7 @@ mod tests {
             boundary_80s: boundaries.clone(),
             boundary_75s: boundaries,
             team_size: 1,
+            estimated_wait_seconds: None,
         };
         Arc::new(MatchmakerInfo { queues: vec![Arc::new(queue)] })
     }

@@ -41,6 +41,8 @@ pub(super) type SearchNumber = u64;
 pub(super) struct Searching {
     /// All who have not gone offline.
     pub(super) players: BTreeSet<PlayerId>,
+    /// Whether a player has gone offline, which ends it for all.
+    pub(super) is_broken: bool,
     /// Those who were sent that it has ended without a match.
     pub(super) stopped: BTreeSet<PlayerId>,
     /// Those who were sent that a match is found.

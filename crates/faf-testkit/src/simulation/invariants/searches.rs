@@ -65,7 +65,7 @@ impl Checker {
     pub(super) fn forget_searches(&mut self, player: PlayerId) {
         self.searches_changed = true;
         for searching in self.searching.values_mut() {
-            searching.players.remove(&player);
+            searching.is_broken |= searching.players.remove(&player);
         }
     }
 
@@ -75,11 +75,12 @@ impl Checker {
             return Ok(());
         }
         for ((queue, _), searching) in &self.searching {
-            let ended = searching.stopped.len() + searching.matched.len();
-            let same = |ended: &BTreeSet<PlayerId>| ended.is_empty() || searching.players.is_subset(ended);
-            let is_one = searching.stopped.is_empty() || searching.matched.is_empty();
+            let Searching { players, is_broken, stopped, matched } = searching;
+            let is_same = |ended: &BTreeSet<PlayerId>| ended.is_empty() || players.is_subset(ended);
+            let is_one_way = stopped.is_empty() || matched.is_empty();
+            let has_ended = !is_broken || players.is_subset(stopped);
             ensure(
-                ended == 0 || is_one && same(&searching.stopped) && same(&searching.matched),
+                is_one_way && is_same(stopped) && is_same(matched) && has_ended,
                 Law::PartiesStayTogether,
                 || format!("in {queue}: {searching:?}"),
             )?;

@@ -1,6 +1,7 @@
 //! Recording and replaying without sockets.
 
 mod disk;
+mod matchmaking;
 mod rig;
 
 use std::time::Duration;

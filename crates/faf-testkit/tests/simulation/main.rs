@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod matches;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,0 +1,113 @@
+//! The queues of the matchmaker, as the clients of a session see them.
+//!
+//! Broadcasts about queues come at any time and contain any queues, so only the last state of each
+//! queue counts: the players who wait in it (`golden/sessions/README.md`, rule 6).
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::values::differences;
+
+/// The last state of each queue that a client knows, by name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Queues(BTreeMap<String, Value>);
+
+impl Queues {
+    /// Notes the states of queues in messages; other messages do not matter.
+    pub(crate) fn take(&mut self, messages: &[Value]) {
+        for (name, queue) in states(messages) {
+            let mut queue = queue.clone();
+            for time in ["queue_pop_time", "queue_pop_time_delta"] {
+                queue.as_object_mut().map(|queue| queue.remove(time));
+            }
+            self.0.insert(name.to_owned(), queue);
+        }
+    }
+
+    /// Returns the names of the queues in which players wait.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &str> {
+        let waits = |queue: &Value| queue["num_players"] != 0;
+        self.0.iter().filter(move |(_, queue)| waits(queue)).map(|(name, _)| name.as_str())
+    }
+
+    /// Returns the differences between the states that a client should know and those that it
+    /// knows. Only a client that has asked for the queues must know those in which nobody waits.
+    pub(crate) fn compare(&self, received: &Self, has_asked: bool) -> Vec<String> {
+        let shown = |queues: &Self| -> BTreeMap<String, Value> {
+            let waiting: Vec<&str> = queues.waiting().collect();
+            let is_shown = |name: &String| has_asked || waiting.contains(&name.as_str());
+            queues.0.iter().filter(|(name, _)| is_shown(name)).map(|(n, q)| (n.clone(), q.clone())).collect()
+        };
+        let (expected, received) = (shown(self), shown(received));
+        let mut findings = Vec::new();
+        for (name, queue) in &expected {
+            match received.get(name) {
+                Some(received) => {
+                    let of_one = |finding: String| format!("queue {name}: {finding}");
+                    findings.extend(differences("queue", queue, received).into_iter().map(of_one));
+                }
+                None => findings.push(format!("missing queue {name}")),
+            }
+        }
+        let additional = received.keys().filter(|name| !expected.contains_key(*name));
+        findings.extend(additional.map(|name| format!("unexpected queue {name}")));
+        findings
+    }
+}
+
+/// Returns whether messages show that a round of a queue has been played: its next round is further
+/// away than before.
+pub(crate) fn show_round(messages: &[Value], queue: &str) -> bool {
+    let of_queue = states(messages).filter(|(name, _)| *name == queue);
+    let waits: Vec<f64> = of_queue.filter_map(|(_, state)| state["queue_pop_time_delta"].as_f64()).collect();
+    !waits.is_sorted_by(|before, after| before >= after)
+}
+
+/// Returns the states of queues in messages, in order.
+fn states(messages: &[Value]) -> impl Iterator<Item = (&str, &Value)> {
+    let lists = messages.iter().filter(|message| message["command"] == "matchmaker_info");
+    let queues = lists.flat_map(|message| message["queues"].as_array().into_iter().flatten());
+    queues.filter_map(|queue| Some((queue["queue_name"].as_str()?, queue)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn info(name: &str, players: u64, wait: f64) -> Value {
+        json!({"command": "matchmaker_info", "queues": [{"queue_name": name, "num_players": players,
+               "queue_pop_time": "then", "queue_pop_time_delta": wait}]})
+    }
+
+    fn queues(messages: &[Value]) -> Queues {
+        let mut queues = Queues::default();
+        queues.take(messages);
+        queues
+    }
+
+    #[test]
+    fn the_players_who_wait_last_count() {
+        let expected = queues(&[info("a", 1, 3.0), info("b", 2, 3.0), info("a", 0, 2.0)]);
+        assert!(expected.compare(&queues(&[info("b", 2, 7.5)]), false).is_empty());
+        assert_eq!(
+            expected.compare(&queues(&[info("b", 1, 3.0)]), false),
+            ["queue b: queue.num_players is 1, was 2"]
+        );
+        assert_eq!(
+            expected.compare(&queues(&[info("a", 1, 3.0)]), false),
+            ["missing queue b", "unexpected queue a"]
+        );
+        // The answer to a request has all queues.
+        assert_eq!(expected.compare(&queues(&[info("b", 2, 3.0)]), true), ["missing queue a"]);
+    }
+
+    #[test]
+    fn a_round_begins_a_new_wait() {
+        assert!(show_round(&[info("a", 1, 0.5), info("b", 1, 0.7), info("a", 1, 0.9)], "a"));
+        assert!(!show_round(&[info("a", 1, 0.5), info("b", 1, 0.7), info("a", 0, 0.4)], "a"));
+        assert!(!show_round(&[], "a"));
+    }
+}
