@@ -65,6 +65,7 @@ mod tests {
         Match {
             queue: QueueId(1),
             teams: [vec![matched(1), matched(2)], vec![matched(3), matched(4)]],
+            searches: [Vec::new(), Vec::new()],
             quality: MatchQuality::Pair(PairQuality { quality: 1.0, thresholds: [0.0; 2] }),
             phase: Phase::WaitsForGuests,
             until: Duration::ZERO,

@@ -116,7 +116,9 @@ pub(crate) fn returned(lobby: &mut Lobby, player: PlayerId) {
     if let Some(vetoes) = lobby.returning.vetoes.remove(&player)
         && let Some(online) = lobby.players.get_mut(player)
     {
-        online.vetoes = vetoes;
+        // The brackets may have changed in the meantime. The client sends its own selection after
+        // the login, and is told then.
+        online.vetoes = vetoes.adjusted(lobby.queues.veto_rules());
     }
     let parties = std::mem::take(&mut lobby.returning.parties);
     let (back, waiting) = parties.into_iter().partition(|party: &Vec<Member>| {
