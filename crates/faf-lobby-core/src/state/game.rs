@@ -59,7 +59,7 @@ pub struct Game {
     /// section 4.2).
     pub(crate) slots: BTreeMap<PlayerId, Slot>,
     /// The match that is played in the game; `None` for games that players host.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) arranged: Option<Box<Arranged>>,
     /// Start spots of AIs, by name.
     pub(crate) ais: BTreeMap<String, Option<i64>>,

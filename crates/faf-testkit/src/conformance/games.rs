@@ -137,7 +137,6 @@ pub async fn contradicting_launch_leaves_nothing(backend: &impl Backend) {
         |launched| launched.featured_mod = 77,
         |launched| launched.host = PlayerId(77),
         |launched| launched.map_version = Some(77),
-        |launched| launched.queue = Some(QueueId(77)),
         |launched| launched.title = "x".repeat(129),
         |launched| launched.players[1].id = PlayerId(77),
     ];
