@@ -45,6 +45,7 @@ impl Memory {
         Ok(players.into_iter().flat_map(of_player).collect())
     }
 
+    #[expect(clippy::boxed_local, reason = "the request has it in a box")]
     pub fn save_queues(&mut self, saved: Box<SavedQueues>) -> Result<(), StoreError> {
         self.saved_queues = *saved;
         self.saves_of_queues += 1;
