@@ -172,8 +172,7 @@ impl Lobby {
                     self.services.policy.report(player, &unique_id, session);
                 }
                 Effect::Publish(publication) => self.services.publisher.report(&publication),
-                // Figures and explanations of queues follow.
-                Effect::Queue(_) => {}
+                Effect::Queue(event) => self.services.metrics.count_queue_event(&event, &self.world),
                 Effect::Count(count) => self.services.metrics.count(count),
                 Effect::Log(line) => {
                     if let LogLine::LoginFailed { conn, .. } = line {

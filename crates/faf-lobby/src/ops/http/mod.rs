@@ -262,7 +262,11 @@ async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>)
 async fn metrics(State(interface): State<Interface>) -> Response {
     let metrics = Arc::clone(&interface.metrics);
     // If the lobby does not reply, the other metrics are still shown.
-    let _ = interface.inspect(move |world| metrics.count_games(world.games())).await;
+    let look = move |world: &World| {
+        metrics.count_games(world.games());
+        metrics.show_queues(world.queues());
+    };
+    let _ = interface.inspect(look).await;
     match interface.metrics.text() {
         Ok(text) => ([(CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -1,6 +1,7 @@
 //! Counters and gauges for Prometheus, under the names that dashboards know.
 
 mod games;
+mod queues;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use faf_connection::{LargeMessages, SentMessages};
-use faf_lobby_core::{ClientProgram, Count, Game, GameData, LoginMethod, escaped};
+use faf_lobby_core::{ClientProgram, Count, Game, GameData, LoginMethod, Queue, QueueEvent, World, escaped};
 use faf_lobby_store::Failures;
 use faf_protocol::WireFormat;
 use prometheus_client::collector::Collector;
@@ -22,12 +23,13 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use self::games::ActiveGames;
+use self::queues::QueueFigures;
 
-/// Number of different values of labels that clients choose. Further values become `other`, so that
-/// clients cannot fill the memory.
+/// Number of different values of labels that clients or the database choose. Further values become
+/// `other`, so that they cannot fill the memory.
 const LABEL_VALUES: usize = 100;
 
-/// Longest value of a label that clients choose, in bytes; longer ones become `other`.
+/// Longest value of such a label, in bytes; longer ones become `other`.
 const LABEL_LENGTH_BYTES: usize = 64;
 
 /// Upper bounds of the time a message takes, in seconds: the defaults of Prometheus libraries.
@@ -124,6 +126,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     series: Series,
     active_games: ActiveGames,
+    queues: QueueFigures,
     /// Messages sent, which connections count themselves.
     pub(crate) sent: Arc<SentMessages>,
     clients: Mutex<BTreeSet<FreeLabels<2>>>,
@@ -140,10 +143,11 @@ impl Metrics {
         ]);
         registry.register("build", "Version of the server, and when it was started in Unix seconds", build);
         let (series, active_games) = (Series::register(&mut registry), ActiveGames::register(&mut registry));
+        let queues = QueueFigures::register(&mut registry);
         let sent = Arc::<SentMessages>::default();
         registry.register_collector(Box::new(Sent(Arc::clone(&sent))));
         let (clients, versions) = Default::default();
-        Self { registry, series, active_games, sent, clients, versions }
+        Self { registry, series, active_games, queues, sent, clients, versions }
     }
 
     /// Shows how much memory large messages of players take.
@@ -215,6 +219,16 @@ impl Metrics {
     /// Counts all games again.
     pub(crate) fn count_games<'a>(&self, games: impl Iterator<Item = &'a Game>) {
         self.active_games.count(games);
+    }
+
+    /// Counts an event in the queues of the matchmaker.
+    pub(crate) fn count_queue_event(&self, event: &QueueEvent, world: &World) {
+        self.queues.count(event, world);
+    }
+
+    /// Shows the present queues, and no longer those that are gone.
+    pub(crate) fn show_queues<'a>(&self, queues: impl Iterator<Item = &'a Queue>) {
+        self.queues.show(queues);
     }
 
     pub(crate) fn set_online(&self, players: usize) {
