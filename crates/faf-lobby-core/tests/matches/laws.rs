@@ -199,18 +199,24 @@ proptest! {
             perform(&mut story, step);
             check(&story);
         }
-        // All processes end, and all searches do.
+        // All searches end, and so do the processes of games that players host or that are live.
+        // Those of matches stay silent: the time limits of the lobby release their players.
         story.lobby.store.is_unavailable = false;
         story.wait(10);
+        let inside = story.inside();
         for player in 1..=PLAYERS {
             if story.is_online(player) {
-                story.process(player, &["Ended"]);
+                let game = &inside["players"]["online"][player.to_string()]["game"]["game"];
+                if inside["matches"]["matches"].get(game.to_string()).is_none() {
+                    story.process(player, &["Ended"]);
+                }
                 story.stop(player, SOLO);
                 story.stop(player, "renamed1v1");
                 story.stop(player, PAIRS);
             }
         }
-        story.wait(121);
+        // Three guests have 60 s and 10 s each to connect, and then 60 s to end their processes.
+        story.wait(151);
         check(&story);
         let inside = story.inside();
         prop_assert_eq!(inside["matches"]["matches"].as_object().unwrap().len(), 0);
