@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use faf_lobby_core::matchmaking::game_name::{NamedPlayer, game_name};
 use faf_lobby_core::matchmaking::map_choice::{AntiRepetition, MapChoice, without_repetition};
 use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
-use faf_lobby_core::matchmaking::slots::{Slot, assign_slots};
+use faf_lobby_core::matchmaking::slots::{Place, assign_slots};
 use faf_lobby_core::matchmaking::vetoes::{VetoSettings, Vetoes, tokens_of_match};
 use faf_lobby_core::matchmaking::violations::{Violation, ViolationSettings, Violations};
 use faf_lobby_core::{MapVersion, Timestamp};
@@ -78,9 +78,9 @@ fn players_get_the_recorded_slots() {
     for (SlotsCase { id, team1, team2, pair_order, expected }, _) in cases(&["pair_order"]) {
         let [one, other] = [team1, team2]
             .map(|team| team.iter().map(|player| (player.id, player.displayed)).collect::<Vec<_>>());
-        let expected: Vec<Slot> = expected
+        let expected: Vec<Place> = expected
             .into_iter()
-            .map(|GoldenSlot { id, team, slot }| Slot { player: id, team, slot })
+            .map(|GoldenSlot { id, team, slot }| Place { player: id, team, slot })
             .collect();
         assert_eq!(assign_slots([&one, &other], &pair_order), expected, "{id}");
     }

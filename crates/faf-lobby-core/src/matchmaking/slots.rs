@@ -8,7 +8,7 @@ const TEAMS: [u32; 2] = [2, 3];
 
 /// The place of a player in the game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Slot {
+pub struct Place {
     /// The player.
     pub player: PlayerId,
     /// Value of the option `Team`: 2 for the first team, 3 for the second.
@@ -18,14 +18,15 @@ pub struct Slot {
     pub slot: u32,
 }
 
-/// Gives each player a slot. A team is the players with their displayed ratings, in the order of
+/// Gives each player a place. A team is the players with their displayed ratings, in the order of
 /// their searches.
 ///
 /// Players of equal rank in their teams, by rating from below, are a pair. `order` has the indices
 /// of the pairs in the order in which they get their slots, so that a start position does not
-/// reveal the rating. Pairs that it does not name come last. Slots are returned in ascending order.
+/// reveal the rating. Pairs that it does not name come last. Places are returned in the order of
+/// their slots.
 #[must_use]
-pub fn assign_slots(teams: [&[(PlayerId, f64)]; 2], order: &[usize]) -> Vec<Slot> {
+pub fn assign_slots(teams: [&[(PlayerId, f64)]; 2], order: &[usize]) -> Vec<Place> {
     let ranked = teams.map(|team| {
         let mut team = team.to_vec();
         team.sort_by(|(_, one), (_, other)| one.total_cmp(other));
@@ -37,7 +38,7 @@ pub fn assign_slots(teams: [&[(PlayerId, f64)]; 2], order: &[usize]) -> Vec<Slot
     for (pair, rank) in (0..).zip(ranks) {
         for (side, (team, number)) in (1..).zip(ranked.iter().zip(TEAMS)) {
             if let Some((player, _)) = team.get(rank) {
-                slots.push(Slot { player: *player, team: number, slot: pair * 2 + side });
+                slots.push(Place { player: *player, team: number, slot: pair * 2 + side });
             }
         }
     }

@@ -95,7 +95,8 @@ pub struct TimedOut {
 }
 
 /// The violations of all players. There is an element for each player with violations, until they
-/// have expired and the caller [removes](Self::remove_expired) them, every few seconds.
+/// have expired and the caller [removes](Self::remove_expired) them: whenever it receives the
+/// queues, every ten minutes.
 ///
 /// All times are of the calendar, so that it can be saved and used after a restart of the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
