@@ -193,7 +193,8 @@ fn colour(band: Band) -> usize {
 /// Returns a distance of ticks: 1, 2 or 5 times a power of ten.
 fn step(maximum: f64) -> f64 {
     let least = maximum / TICKS;
-    let power = 10_f64.powf(least.log10().floor());
+    // Reports are compared as text, and these functions of the standard library differ by platform.
+    let power = libm::pow(10.0, libm::log10(least).floor());
     [1.0, 2.0, 5.0, 10.0].map(|times| times * power).into_iter().find(|step| *step >= least).unwrap_or(least)
 }
 
