@@ -189,6 +189,8 @@ settings! {
         game_end_timeout: f64 = 300, Seconds(1.0..=86_400.0);
 
         /// How long games that were live when the server ended wait for their players to reconnect.
+        /// Parties and searches wait as long for all their players to come back, and are forgotten
+        /// if they were last saved longer ago.
         restart_grace_period: f64 = 300, Seconds(0.0..=86_400.0);
 
         /// Number of rated games that two opponents may play against each other within an
@@ -313,9 +315,9 @@ settings! {
         /// It also ends a wait that is longer.
         ladder_violations_reset_time: f64 = 3600, Seconds(0.0..=604_800.0);
 
-        /// Share of all players: when more than these lose their connection within a minute, the
-        /// cause is probably not theirs, and matches that fail are not held against anybody. FAF's
-        /// server has no such setting.
+        /// Share of all players: when more than these, and more than ten players, lose their
+        /// connection within a minute, the cause is probably not theirs, and matches that fail are
+        /// not held against anybody. FAF's server has no such setting.
         ladder_violations_common_losses_share: f64 = 0.1, Number(0.0..=1.0);
     }
     section "Limits" about
