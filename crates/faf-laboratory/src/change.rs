@@ -3,7 +3,8 @@
 use faf_lobby_core::matchmaking::MatchmakingSettings;
 use serde_json::{Map, Value};
 
-/// Some settings of the matchmaker with other values.
+/// Some settings of the matchmaker with other values, which may be any that their types have; the
+/// ranges of the server's configuration are for its caller to check.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change(Map<String, Value>);
 

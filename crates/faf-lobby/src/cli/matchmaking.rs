@@ -8,8 +8,10 @@ use anyhow::anyhow;
 use clap::{Subcommand, ValueEnum};
 use faf_laboratory::{Change, Extraction, MAGIC, Report, Trace, play};
 use faf_lobby_core::Effect;
+use faf_lobby_core::matchmaking::MatchmakingSettings;
 
 use super::print_line;
+use crate::config;
 use crate::exit_code::{self, Failure};
 use crate::ops::recorder::replay::Replay;
 
@@ -48,6 +50,10 @@ pub(super) fn run(command: &Commands) -> Result<(), Failure> {
         .map_err(|error| Failure::new(exit_code::USAGE, anyhow!("--set {error}")))?;
     let trace = open(file)
         .map_err(|failure| Failure::new(failure.code, anyhow!("{}: {:#}", file.display(), failure.error)))?;
+    if !change.is_empty() {
+        check_ranges(&change.apply(&trace.settings))
+            .map_err(|error| Failure::new(exit_code::USAGE, error.context("--set")))?;
+    }
     if *format == Format::Trace {
         trace.write(io::stdout().lock())?;
         return Ok(());
@@ -84,6 +90,14 @@ pub(super) fn run(command: &Commands) -> Result<(), Failure> {
     };
     print_line(text.trim_end());
     Ok(())
+}
+
+/// Checks that the configuration of a server accepts these settings.
+fn check_ranges(settings: &MatchmakingSettings) -> anyhow::Result<()> {
+    match config::out_of_range(toml::Table::try_from(settings)?).next() {
+        Some((setting, problem)) => Err(anyhow!("{setting}: {problem}")),
+        None => Ok(()),
+    }
 }
 
 /// Reads a trace, or makes one of a recording.

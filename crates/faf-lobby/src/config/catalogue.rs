@@ -104,12 +104,17 @@ impl Entry {
             Kind::Switch | Kind::Text => "VALUE",
         }
     }
+
+    /// Returns the problem with its value among those of all settings, if that is out of range.
+    pub(super) fn problem(&self, values: &Table) -> Option<String> {
+        self.range?.problem(values.get(self.name)?, values)
+    }
 }
 
 impl Range {
     /// Returns the problem with a value, or with one in a list, if there is one. `values` are those
     /// of all settings.
-    pub(super) fn problem(&self, value: &Value, values: &Table) -> Option<String> {
+    fn problem(&self, value: &Value, values: &Table) -> Option<String> {
         let (least, most) = (self.least.number(values), self.most.number(values));
         let mut numbers = match value {
             Value::Array(list) => list.as_slice(),
@@ -154,6 +159,14 @@ pub(super) fn number(value: &Value) -> Option<f64> {
         Value::Float(number) => Some(*number),
         _ => None,
     }
+}
+
+/// Returns the settings whose values are out of range, with the problem of each, if these values
+/// replace the defaults.
+pub(crate) fn out_of_range(values: Table) -> impl Iterator<Item = (&'static str, String)> {
+    let mut all = DEFAULTS.clone();
+    all.extend(values);
+    CATALOGUE.iter().filter_map(move |entry| Some((entry.name, entry.problem(&all)?)))
 }
 
 /// Returns the setting of this name.

@@ -183,11 +183,8 @@ impl Layers {
 
     fn into_effective(self) -> Result<Effective, Problems> {
         let Self { effective, mut problems } = self;
-        let in_range = |entry: &Entry| {
-            let value = effective.value(entry.name)?;
-            Some((entry.name, entry.range?.problem(value, &effective.values)?))
-        };
-        let out_of_range = CATALOGUE.iter().filter_map(in_range);
+        let problem = |entry: &Entry| Some((entry.name, entry.problem(&effective.values)?));
+        let out_of_range = CATALOGUE.iter().filter_map(problem);
         for (setting, problem) in out_of_range.chain(effective.settings().problems()) {
             let origin = effective.origin(setting);
             problems.push(Problem { origin, setting: setting.to_owned(), problem });

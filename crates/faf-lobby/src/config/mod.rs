@@ -24,7 +24,7 @@ use serde::Deserialize;
 use toml::Value;
 use tracing_subscriber::filter::{ParseError, Targets};
 
-pub(crate) use catalogue::{Entry, Kind, default_file};
+pub(crate) use catalogue::{Entry, Kind, default_file, out_of_range};
 pub(crate) use effective::{Effective, shown};
 pub(crate) use layers::{Origin, Problems, Sources};
 pub use listen::{Listen, ListenAddress};

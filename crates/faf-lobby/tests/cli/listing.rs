@@ -129,6 +129,13 @@ fn searches_of_a_trace_are_run_with_other_settings() {
 
     let error = operator.fail(&format!("{replay} --set queue_pop=30"), 2);
     assert!(error.contains("there is no setting `queue_pop`; there are"), "{error}");
+    for (changes, problem) in [
+        ("--set queue_pop_time_max=0", "queue_pop_time_max: 0 is not between 1 and 3600"),
+        ("--set queue_pop_time_min=20 --set queue_pop_time_max=19.5", "20 is not between 1 and 19.5"),
+    ] {
+        let error = operator.fail(&format!("{replay} {changes}"), 2);
+        assert!(error.contains(problem), "{error}");
+    }
     std::fs::write(operator.path("other.txt"), "no trace").unwrap();
     let error = operator.fail("matchmaking replay other.txt", 1);
     assert!(error.contains("other.txt: this is not a recording"), "{error}");
