@@ -287,6 +287,7 @@ fn timer_is_due(lobby: &mut Lobby, timer: Timer) {
         Timer::Pop(queue) => queues::pop_is_due(lobby, queue),
         Timer::SaveQueues => queues::save(lobby),
         Timer::StopReturning => queues::stop_returning(lobby),
+        Timer::Judge => matches::judge_accused(lobby),
         Timer::Match(game) => matches::phase_is_over(lobby, game),
         Timer::StoreAgain(game) => persistence::ask_to_store(lobby, game),
         Timer::ReadData => lobby.request_for_lobby(ReadGameData {}, ()),
