@@ -36,8 +36,8 @@ pub trait Behaviour: Debug + Send {
 pub enum Wish {
     /// Wait for now.
     Wait,
-    /// Send a message that starts no game, such as a request of the user interface, or one of
-    /// parties.
+    /// Send a message that starts no game, such as a request of the user interface, or a command
+    /// of parties.
     Send(ClientMessage),
     /// Accept the invitation of a player to a party.
     Accept(PlayerId),
@@ -121,8 +121,8 @@ pub struct Mission {
     pub folder: String,
 }
 
-/// Plays everything there is: looks around, forms parties, searches in queues, joins games that fit,
-/// hosts if there are too few, and takes breaks.
+/// Plays everything there is: looks around, forms parties, searches in queues, joins games that
+/// fit, hosts if there are too few, and takes breaks.
 #[derive(Debug)]
 pub struct Sociable;
 
@@ -179,7 +179,7 @@ fn matchmaking(rng: &mut Rng, view: &View) -> Option<Wish> {
         };
     }
     if view.party_owner() != view.me {
-        // Guests of a party wait for its owner, and lose their patience in the end.
+        // Guests of a party wait for its owner, and leave it in the end.
         return match roll {
             0..5 => Some(Wish::Send(ClientMessage::LeaveParty)),
             5..10 => Some(Wish::Send(choose_factions(rng))),

@@ -105,7 +105,7 @@ impl Match {
 #[derive(Debug, Default)]
 pub struct Introductions(Mutex<BTreeMap<GameId, Told>>);
 
-/// What the processes of a game have told.
+/// Places of players that the processes of a game have told.
 #[derive(Debug, Default)]
 struct Told {
     /// Time of the last introduction.

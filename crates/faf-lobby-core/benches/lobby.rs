@@ -72,9 +72,9 @@ fn commands(bencher: Bencher<'_, '_>) {
 /// The queues of [`matchmaking_commands`], with their team sizes.
 const QUEUES: [(&str, u32); 3] = [("ladder1v1", 1), ("tmm2v2", 2), ("tmm4v4", 4)];
 
-/// Commands of the matchmaker: of ten players, six form parties of two and search in two queues, four
-/// search alone in two, and all of them give up; so that 2,000 players search at the same time. The
-/// changes are reported at the end of a minute, in which no round finds anybody.
+/// Commands of the matchmaker: of ten players, six form parties of two and search in two queues,
+/// four search alone in two, and all of them give up; so that 2,000 players search at the same
+/// time. The changes are reported at the end of a minute, in which no round finds anybody.
 #[divan::bench]
 fn matchmaking_commands(bencher: Bencher<'_, '_>) {
     let queues = (1..).zip(QUEUES).map(|(id, (name, team_size))| queue(id, name, team_size));

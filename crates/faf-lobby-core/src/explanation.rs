@@ -1,4 +1,7 @@
-//! The steps that lead to a game being rated or not, for operators.
+//! The steps that lead to a game being rated or not, for operators; in matches, also how they were
+//! made.
+
+mod match_made;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,10 +12,14 @@ use crate::clock::Timestamp;
 use crate::results::{Outcome, TeamRule};
 use crate::validity::{Check, Validity};
 
-/// One step from the launch of a game to its rating. Displays as a line of text.
+pub use match_made::{MatchMade, MatchedSearch, WeighedMap};
+
+/// One step on the way of a game to its rating. Displays as a line of text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
+    /// The matchmaker made the match that was played in the game.
+    Matched(Box<MatchMade>),
     /// The game was launched.
     Launched {
         /// Time of the launch.
@@ -73,9 +80,21 @@ pub enum Decision {
     },
 }
 
+impl Decision {
+    /// Returns it as lines of text. These are several only for a match.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Matched(made) => made.lines(),
+            other => vec![other.to_string()],
+        }
+    }
+}
+
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Matched(made) => made.fmt(f),
             Self::Launched { at, players } => write!(f, "launched at {at} with {players} players"),
             Self::Check(check) => {
                 let word = if check.is_hit { "hit" } else { "ok" };

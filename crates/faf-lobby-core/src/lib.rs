@@ -67,7 +67,7 @@ mod world;
 
 pub use client_text::{Escaped, escaped, is_allowed_in_name, is_legible};
 pub use clock::{Moment, Timestamp};
-pub use explanation::Decision;
+pub use explanation::{Decision, MatchMade, MatchedSearch, WeighedMap};
 pub use io::request;
 pub use io::{
     Account, ArmyResult, Audience, AvatarNotGranted, Ban, Busy, ConnId, Contradiction, Count, Effect, Event,

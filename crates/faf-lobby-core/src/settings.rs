@@ -30,8 +30,8 @@ pub struct Settings {
     /// may log in; default false.
     #[serde(default)]
     pub shutdown_kick_idle_players: bool,
-    /// Time that a game process may take to start; default 30 s. Co-op games and matches have twice as
-    /// long, and a match must be launched within the same time and 10 s for each guest.
+    /// Time that a game process may take to start; default 30 s. Co-op games and matches have twice
+    /// as long, and a match must be launched within the same time and 10 s for each guest.
     pub game_setup_timeout: Duration,
     /// Time that a live game waits for players who lose their connection to the lobby; default
     /// 120 s. With zero, a game ends when the last connection is lost, with the reports received

@@ -56,7 +56,7 @@ impl World {
         let InitialState { last_game, mut data, games, queues: saved, seed } = initial;
         let queues = std::mem::take(&mut data.queues);
         let mut lobby = Lobby::new(settings, now, last_game, data, seed);
-        queues::take_in(&mut lobby, queues);
+        queues::receive(&mut lobby, queues);
         queues::expect_back(&mut lobby, saved);
         for game in games {
             joining::resume_game(&mut lobby, game);

@@ -258,7 +258,9 @@ fn invalid_brackets_are_logged_at_each_read() {
         let is_about = |line: &&LogLine| matches!(line, LogLine::InvalidVetoSettings { .. });
         lobby.log.iter().filter(is_about).map(LogLine::to_string).collect::<Vec<_>>()
     };
-    let (mut lobby, _) = lobby(vec![ladder(), queue(2, "tmm", &[21, 22])]);
+    let mut without_tokens = queue(3, "other", &[31]);
+    without_tokens.brackets[0].vetoes = VetoSettings::default();
+    let (mut lobby, _) = lobby(vec![ladder(), queue(2, "tmm", &[21, 22]), without_tokens]);
     let line = "nobody can veto maps in bracket 2 of the queue tmm: its settings would leave too few maps";
     assert_eq!(logged(&lobby), [line]);
     lobby.advance(RELOAD);
@@ -274,5 +276,33 @@ fn vetoes_end_with_the_login() {
     lobby.disconnect(ada);
     let ada = lobby.log_in("Ada");
     reload(&mut lobby, Vec::new());
+    assert_eq!(receive(&mut lobby, ada), [Value::Null; 0]);
+}
+
+/// Ada searches, selects a veto, and the server restarts with these entries in the pool.
+fn restarted(entries: &[i64]) -> (SimulatedLobby, ConnId) {
+    let (mut lobby, [ada, _]) = lobby(vec![ladder()]);
+    search(&mut lobby, ada, "ladder1v1");
+    lobby.advance(FIRST_POP);
+    select(&mut lobby, ada, &[(1, 11, 1)]);
+    lobby.advance(Duration::from_secs(6));
+    lobby.store.data.queues = vec![queue(1, "ladder1v1", entries)];
+    lobby.restart();
+    let ada = lobby.log_in("Ada");
+    receive(&mut lobby, ada);
+    (lobby, ada)
+}
+
+#[test]
+fn the_vetoes_of_a_search_come_back_after_a_restart() {
+    let (mut lobby, ada) = restarted(&[11, 12, 13]);
+    reload(&mut lobby, vec![queue(1, "ladder1v1", &[12, 13, 14])]);
+    assert_eq!(receive(&mut lobby, ada), [info(false, &[])]);
+}
+
+#[test]
+fn vetoes_that_a_restart_has_made_impossible_do_not_come_back() {
+    let (mut lobby, ada) = restarted(&[12, 13, 14]);
+    reload(&mut lobby, vec![queue(1, "ladder1v1", &[12, 13, 14, 15])]);
     assert_eq!(receive(&mut lobby, ada), [Value::Null; 0]);
 }

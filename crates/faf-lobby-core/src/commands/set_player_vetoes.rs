@@ -17,6 +17,10 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: SetPlayerVetoes) 
     let player = lobby.player_of(conn);
     let Some(online) = lobby.players.get_mut(player) else { return Ok(Progress::Done) };
     online.vetoes = vetoes.clone();
+    // Those of players who search are saved with the searches.
+    if lobby.queues.is_searching(player) {
+        lobby.queues.mark_unsaved();
+    }
     // Clients take silence for agreement.
     if vetoes != requested {
         lobby.send(conn, queues::vetoes_info(vetoes, false));

@@ -12,7 +12,7 @@ impl ResumeLobby for ReadGameData {
         if let Ok(mut data) = reply {
             let queues = std::mem::take(&mut data.queues);
             lobby.data = *data;
-            queues::take_in(lobby, queues);
+            queues::receive(lobby, queues);
         }
         let settings = lobby.settings.matches.violations;
         lobby.violations.remove_expired(lobby.now.utc, &settings);

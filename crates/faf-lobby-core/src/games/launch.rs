@@ -50,6 +50,8 @@ pub(crate) fn launch(
         map_is_ranked: game.map.is_ranked,
     });
     live.validity = checks.validity;
+    let made = game.arranged.as_mut().and_then(|arranged| arranged.made.take());
+    live.decisions.extend(made.map(Decision::Matched));
     live.decisions.push(Decision::Launched { at: now, players: live.players.len() });
     live.decisions.extend(checks.checks.into_iter().map(Decision::Check));
     let players = live.players.clone();

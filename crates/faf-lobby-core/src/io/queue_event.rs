@@ -1,4 +1,4 @@
-//! What happens in the queues and in matches, for figures, explanations and experiments.
+//! Events in the queues and in matches, for figures, explanations and experiments.
 
 use std::time::Duration;
 

@@ -179,9 +179,9 @@ macro_rules! request_table {
                 /// Reads the featured mods, ranked mods, leaderboards and queues.
                 read_game_data: ReadGameData {} -> Box<GameData>;
 
-                /// Records that the id of a match's game is taken, as [`OpenGame`] does. The reply has
-                /// the map versions that the players have played in the queue within the last day:
-                /// of each at most `limit`, the newest first, one player after the other.
+                /// Records that the id of a match's game is taken, as [`OpenGame`] does. The reply
+                /// has the map versions that the players have played in the queue within the last
+                /// day: of each at most `limit`, the newest first, one player after the other.
                 open_match: OpenMatch {
                     /// The player who hosts it.
                     host: PlayerId,
@@ -195,9 +195,9 @@ macro_rules! request_table {
                     limit: u32,
                 } -> Vec<u32>;
 
-                /// Saves parties, searches and violations, in place of those that were saved before.
+                /// Saves parties, searches and violations in place of the last ones.
                 save_queues: SaveQueues {
-                    /// What is saved.
+                    /// The new state.
                     saved: Box<SavedQueues>,
                 } -> ();
 

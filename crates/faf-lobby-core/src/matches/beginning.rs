@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use faf_protocol::server_message::{MatchFound, ServerMessage, Visibility};
 use faf_protocol::{Faction, GameId, PlayerId, PoolEntryId};
 
+use crate::explanation::{MatchMade, MatchedSearch};
 use crate::game_options::{Accepted, GameKind, GameOptions};
 use crate::games::joining;
 use crate::io::{OpenMatch, ReplyTo, SearchId};
@@ -21,7 +22,7 @@ use crate::matchmaking::vetoes::Vetoes;
 use crate::queues;
 use crate::state::{
     Activity, Arranged, FeaturedMod, Game, GameState, Host, Lobby, Map, Match, Matched, Phase, ResumeLobby,
-    Slot,
+    Search, Slot,
 };
 
 /// Begins a match of searches in a queue: all their players are in it from now on, and search no
@@ -34,10 +35,13 @@ pub(crate) fn begin(
 ) -> Option<GameId> {
     let name = lobby.queues.get(queue)?.data.name.clone();
     // All leave this queue first: nobody is sent that this search has ended.
-    let teams = teams.map(|team| {
-        let searches = team.into_iter().filter_map(|search| lobby.queues.leave(queue, search));
-        let players: Vec<PlayerId> = searches.flat_map(|search| search.players).collect();
-        players.into_iter().map(|player| Matched { player, faction: draw_faction(lobby, player) }).collect()
+    let left = teams.map(|team| -> Vec<Search> {
+        team.into_iter().filter_map(|search| lobby.queues.leave(queue, search)).collect()
+    });
+    let searches = left.each_ref().map(|team| team.iter().map(|search| matched(lobby, search)).collect());
+    let teams = left.map(|team| {
+        let players = team.into_iter().flat_map(|search| search.players);
+        players.map(|player| Matched { player, faction: draw_faction(lobby, player) }).collect()
     });
     let players: Vec<PlayerId> = teams.iter().flatten().map(|matched: &Matched| matched.player).collect();
     for player in &players {
@@ -49,7 +53,7 @@ pub(crate) fn begin(
     }
     let until = lobby.now.elapsed;
     let (lost, peers) = (BTreeSet::new(), BTreeMap::new());
-    let found = Match { queue, teams, quality, phase: Phase::Opening, until, lost, peers };
+    let found = Match { queue, teams, searches, quality, phase: Phase::Opening, until, lost, peers };
     let (Some(host), Some(game)) = (found.host(), lobby.games.next_id()) else {
         end_without_game(lobby, &found);
         return None;
@@ -58,6 +62,16 @@ pub(crate) fn begin(
     let limit = lobby.settings.matches.ladder_anti_repetition_limit;
     lobby.request_for_lobby(OpenMatch { host, game, queue, players, limit }, game);
     Some(game)
+}
+
+/// Returns a search as it is explained later.
+fn matched(lobby: &Lobby, search: &Search) -> MatchedSearch {
+    let online = search.players.iter().filter_map(|player| lobby.players.get(*player));
+    MatchedSearch {
+        players: online.map(|online| online.info.login.clone()).collect(),
+        waited: search.waited(lobby.now.elapsed),
+        failed_attempts: search.failed_attempts,
+    }
 }
 
 /// Draws one of the factions that a player has chosen.
@@ -111,7 +125,7 @@ fn arrange(lobby: &mut Lobby, id: GameId, found: &Match, history: &[u32]) -> Opt
     };
     let teams = [ratings(lobby, &found.teams[0]), ratings(lobby, &found.teams[1])];
     let displayed: Vec<f64> = teams.iter().flatten().map(|(_, rating)| *rating).collect();
-    let (entry, map) = choose_map(lobby, found, &data, &displayed, history)?;
+    let (entry, map, made) = choose_map(lobby, found, &data, &displayed, history)?;
     let order = lobby.random.order(found.teams[0].len());
     let factions: BTreeMap<PlayerId, Faction> =
         found.teams.iter().flatten().map(|one| (one.player, one.faction)).collect();
@@ -147,7 +161,13 @@ fn arrange(lobby: &mut Lobby, id: GameId, found: &Match, history: &[u32]) -> Opt
         mods: BTreeMap::new(),
         unlisted_mod: None,
         slots: BTreeMap::new(),
-        arranged: Some(Box::new(Arranged { queue: data.id, slots, entry, options: data.game_options })),
+        arranged: Some(Box::new(Arranged {
+            queue: data.id,
+            slots,
+            entry,
+            options: data.game_options,
+            made: Some(Box::new(made)),
+        })),
         ais: BTreeMap::new(),
         members: Vec::new(),
         noted: BTreeSet::new(),
@@ -159,14 +179,14 @@ fn arrange(lobby: &mut Lobby, id: GameId, found: &Match, history: &[u32]) -> Opt
     })
 }
 
-/// Chooses the map of a match from the pool of its bracket.
+/// Chooses the map of a match from the pool of its bracket, and returns how it came about.
 fn choose_map(
     lobby: &mut Lobby,
     found: &Match,
     queue: &QueueData,
     displayed: &[f64],
     history: &[u32],
-) -> Option<(PoolEntryId, Map)> {
+) -> Option<(PoolEntryId, Map, MatchMade)> {
     let settings = &lobby.settings.matches;
     let rating = settings.map_pool_rating_selection.rating(displayed);
     let bracket = Bracket::of_rating(&queue.brackets, rating)?;
@@ -179,8 +199,15 @@ fn choose_map(
         PoolMap::Fixed { version, .. } => Some(version.id),
         PoolMap::Generated(_) => None,
     };
+    let made = MatchMade::new(
+        queue.name.clone(),
+        found.quality,
+        found.searches.clone(),
+        (bracket, rating),
+        (&choice, drawn),
+    );
     let folder = entry.map.folder(lobby.random.bits());
-    Some((drawn, Map { folder, version, is_ranked: entry.map.is_ranked() }))
+    Some((drawn, Map { folder, version, is_ranked: entry.map.is_ranked() }, made))
 }
 
 /// Returns the options of a match's game: the queue's replace those with which every game begins.

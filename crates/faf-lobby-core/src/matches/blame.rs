@@ -1,8 +1,8 @@
-//! Who is to blame for a match that was not launched in time (games.md section 6.8).
+//! The blame for a match that was not launched in time (games.md section 6.8).
 //!
-//! A player whose game has not come into the lobby of the game is. If all have, the reports of the
-//! games about each other decide: whoever lacks connections that the others have, or the host, if
-//! nothing was missing and the host has not launched. Without such reports nobody is.
+//! A player whose game has not come into the lobby of the game is to blame. If all have, the
+//! reports of the games about each other decide: players who lack connections that the others have
+//! are to blame, or the host, if nothing was missing. Without such reports nobody is.
 
 use std::collections::BTreeSet;
 
@@ -65,6 +65,7 @@ mod tests {
         Match {
             queue: QueueId(1),
             teams: [vec![matched(1), matched(2)], vec![matched(3), matched(4)]],
+            searches: [Vec::new(), Vec::new()],
             quality: MatchQuality::Pair(PairQuality { quality: 1.0, thresholds: [0.0; 2] }),
             phase: Phase::WaitsForGuests,
             until: Duration::ZERO,
@@ -79,7 +80,8 @@ mod tests {
         let blamed = |peers: &[(u32, &[u32])]| -> Vec<u32> {
             late(&of(peers), &all).into_iter().map(|player| player.0).collect()
         };
-        // One isolated player, two who only lack each other, two pairs that do not reach each other.
+        // One isolated player, two who only lack each other, two pairs that do not reach each
+        // other.
         assert_eq!(blamed(&[(1, &[2, 3]), (2, &[1, 3]), (3, &[1, 2]), (4, &[])]), [4]);
         assert_eq!(blamed(&[(1, &[2, 3, 4]), (2, &[1, 3, 4]), (3, &[1, 2]), (4, &[1, 2])]), [3, 4]);
         assert_eq!(blamed(&[(1, &[2]), (2, &[1]), (3, &[4]), (4, &[3])]), [1, 2, 3, 4]);
@@ -89,7 +91,7 @@ mod tests {
         assert_eq!(blamed(&complete), [1]);
         // Without reports of all, nobody can be told.
         assert!(blamed(&complete[..3]).is_empty());
-        // Who is not in the lobby is to blame, whatever the others report.
+        // A player who is not in the lobby is to blame, whatever the others report.
         assert_eq!(late(&of(&complete), &all[..3]), [PlayerId(4)]);
     }
 }

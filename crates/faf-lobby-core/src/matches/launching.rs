@@ -12,8 +12,8 @@ use crate::matches::failure::{Failure, dismiss, fail, release};
 use crate::matchmaking::queue::QueueId;
 use crate::state::{Lobby, Match, Phase, Timer};
 
-/// Time that a host has for each guest to launch the game, besides that in which the guests' games
-/// must start.
+/// Time that a host has for each guest to launch the game, in addition to the time in which the
+/// guests' games must start.
 const LAUNCH_TIMEOUT_PER_GUEST: Duration = Duration::from_secs(10);
 
 /// Moves a match to its next phase, which ends at `until`.

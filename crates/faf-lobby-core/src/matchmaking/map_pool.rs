@@ -48,6 +48,15 @@ impl PoolMap {
         }
     }
 
+    /// Returns the folder of the map, or words for a generated one.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Fixed { folder, .. } => folder,
+            Self::Generated(_) => "of the generator",
+        }
+    }
+
     /// Returns whether games on the map may be rated.
     #[must_use]
     pub fn is_ranked(&self) -> bool {

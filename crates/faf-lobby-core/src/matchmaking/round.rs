@@ -62,6 +62,17 @@ impl MatchQuality {
     }
 }
 
+impl fmt::Display for MatchQuality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pair(PairQuality { quality, thresholds: [one, other] }) => {
+                write!(f, "{quality:.3}, where {one:.3} and {other:.3} were needed")
+            }
+            Self::Teams(game) => write!(f, "{:.3} ({game})", game.quality),
+        }
+    }
+}
+
 /// The quality of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairQuality {

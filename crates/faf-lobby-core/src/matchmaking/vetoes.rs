@@ -179,8 +179,8 @@ impl Vetoes {
     /// Returns the part of this selection that the brackets allow (section 12.3).
     ///
     /// Entries of a pool are served in its order, so those at its end are the first to lose tokens
-    /// if there are too many. Unknown brackets, unknown entries and entries without tokens are
-    /// dropped.
+    /// if there are too many. Dropped are unknown brackets, unknown entries, and entries without
+    /// tokens to give.
     #[must_use]
     pub fn adjusted(&self, rules: &VetoRules) -> Self {
         // Sorted by brackets, and within them by places.
@@ -201,8 +201,8 @@ impl Vetoes {
         Self(adjusted)
     }
 
-    /// Adjusts a stored selection to changed brackets; `None` if it stays as it is, which costs
-    /// little.
+    /// Adjusts a stored selection to changed brackets; `None` if it stays as it is. That is found
+    /// out without adjusting it.
     #[must_use]
     pub fn readjusted(&self, rules: &VetoRules) -> Option<Readjusted> {
         if self.is_allowed(rules) {

@@ -10,7 +10,7 @@ mod vetoes;
 
 pub(crate) use info::{all, report};
 pub(crate) use pop::{in_round, pop_is_due};
-pub(crate) use refresh::take_in;
+pub(crate) use refresh::receive;
 pub(crate) use saving::{expect_back, returned, save, schedule_save, stop_returning};
 pub(crate) use searching::{cancel, cancel_everywhere, cancel_searches_of, check_may_search, start};
 pub(crate) use vetoes::vetoes_info;

@@ -20,7 +20,7 @@ const EXPLAINED_EVERY: Duration = Duration::from_secs(60);
 /// Handles a queue whose round is due.
 pub(crate) fn pop_is_due(lobby: &mut Lobby, id: QueueId) {
     let now = lobby.now.elapsed;
-    // By now the queue may have been removed, or created anew.
+    // By now the queue may have been removed, and another one created.
     let Some(queue) = lobby.queues.get_mut(id).filter(|queue| queue.next_pop <= now) else { return };
     let (team_size, players) = (queue.data.team_size, queue.players());
     let next = queue.timer.pop(players, queue.planned, team_size, &lobby.settings.matchmaking);

@@ -1,4 +1,4 @@
-//! The queues as they are stored, taken in when they are read (matchmaking.md section 1.1).
+//! The queues as they are stored, received when they are read (matchmaking.md section 1.1).
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use crate::queues::searching::{cancel, cancel_all};
 use crate::queues::vetoes;
 use crate::state::{Lobby, Queue, Timer};
 
-/// Takes in the queues that are stored now: new ones start, changed ones change, and those that are
+/// Receives the queues that are stored now: new ones start, changed ones change, and those that are
 /// gone end with all their searches (M7, M8).
-pub(crate) fn take_in(lobby: &mut Lobby, stored: Vec<QueueData>) {
+pub(crate) fn receive(lobby: &mut Lobby, stored: Vec<QueueData>) {
     let mut stored: BTreeMap<QueueId, QueueData> =
         stored.into_iter().map(|queue| (queue.id, queue)).collect();
     let known: Vec<QueueId> = lobby.queues.iter().map(|queue| queue.data.id).collect();
@@ -34,8 +34,8 @@ pub(crate) fn take_in(lobby: &mut Lobby, stored: Vec<QueueData>) {
 fn change(lobby: &mut Lobby, id: QueueId, data: QueueData) {
     let Some(queue) = lobby.queues.get(id) else { return };
     let old = &queue.data;
-    // Clients know a search by the name of its queue. What was computed from ratings of one
-    // leaderboard means nothing on another (M9).
+    // Clients know a search by the name of its queue. Qualities that were computed from ratings of
+    // one leaderboard mean nothing on another (M9).
     if old.name != data.name || old.leaderboard != data.leaderboard {
         cancel_all(lobby, id);
     }

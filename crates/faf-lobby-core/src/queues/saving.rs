@@ -110,13 +110,15 @@ pub(crate) fn stop_returning(lobby: &mut Lobby) {
     lobby.returning = Returning::default();
 }
 
-/// Restores the party and the searches of a player who has logged in, if all others of them are
-/// back.
+/// Restores the party and the searches of a player who has logged in, if all others in them are
+/// back as well.
 pub(crate) fn returned(lobby: &mut Lobby, player: PlayerId) {
     if let Some(vetoes) = lobby.returning.vetoes.remove(&player)
         && let Some(online) = lobby.players.get_mut(player)
     {
-        online.vetoes = vetoes;
+        // The brackets may have changed in the meantime. The client sends its own selection after
+        // the login, and is told then.
+        online.vetoes = vetoes.adjusted(lobby.queues.veto_rules());
     }
     let parties = std::mem::take(&mut lobby.returning.parties);
     let (back, waiting) = parties.into_iter().partition(|party: &Vec<Member>| {

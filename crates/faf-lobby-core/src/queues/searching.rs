@@ -13,8 +13,8 @@ use crate::refusal::Refusal;
 use crate::state::{Activity, Lobby, Queue, Search};
 use crate::texts;
 
-/// Deviation above which a player is welcomed as a newcomer at the first search, in rating points.
-const NEWCOMER_DEVIATION: f64 = 490.0;
+/// Deviation above which a player is welcomed at the first search, in rating points.
+const WELCOME_DEVIATION: f64 = 490.0;
 
 /// Checks that the party of a player may enter a queue, and returns its members, the player first.
 pub(crate) fn check_may_search(lobby: &Lobby, player: PlayerId) -> Result<Vec<PlayerId>, Refusal> {
@@ -51,7 +51,7 @@ pub(crate) fn start(lobby: &mut Lobby, queue: QueueId, members: &[PlayerId]) {
         let conn = online.conn;
         online.activity = Activity::SearchingLadder;
         let is_first = !std::mem::replace(&mut online.has_searched, true);
-        if is_first && member.rating.deviation > NEWCOMER_DEVIATION {
+        if is_first && member.rating.deviation > WELCOME_DEVIATION {
             lobby.send(conn, texts::information(texts::WELCOME_TO_MATCHMAKER));
         }
         lobby.send(conn, search_info(&name, SearchState::Start));
@@ -74,8 +74,8 @@ pub(crate) fn start(lobby: &mut Lobby, queue: QueueId, members: &[PlayerId]) {
     }
 }
 
-/// Returns whether a member of the party is timed out. If so, all members are sent who, and for how
-/// long.
+/// Returns whether a member of the party is timed out. If so, all members are sent the names, and
+/// for how long.
 fn is_timed_out(lobby: &mut Lobby, queue: &str, members: &[PlayerId]) -> bool {
     let now = lobby.now.utc;
     let settings = &lobby.settings.matches.violations;

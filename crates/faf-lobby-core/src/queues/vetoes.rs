@@ -16,7 +16,9 @@ pub(super) fn readjust(lobby: &mut Lobby) {
     let mut brackets = Vec::new();
     for queue in lobby.queues.iter().map(|queue| &queue.data) {
         for bracket in &queue.brackets {
-            if !bracket.vetoes.is_valid(queue.team_size, bracket.pool.len()) {
+            // A bracket without tokens has no vetoes, however few maps it has.
+            let has_tokens = bracket.vetoes.veto_tokens_per_player > 0;
+            if has_tokens && !bracket.vetoes.is_valid(queue.team_size, bracket.pool.len()) {
                 let (queue, bracket) = (queue.name.clone(), bracket.id);
                 invalid.push(LogLine::InvalidVetoSettings { queue, bracket });
             }
@@ -39,6 +41,9 @@ pub(super) fn readjust(lobby: &mut Lobby) {
         online.vetoes = vetoes.clone();
         let conn = online.conn;
         lobby.send(conn, vetoes_info(vetoes, is_forced));
+        if lobby.queues.is_searching(player) {
+            lobby.queues.mark_unsaved();
+        }
         if is_forced {
             cancel_searches_of(lobby, player);
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client_text::cut;
 use crate::clock::Timestamp;
-use crate::explanation::Decision;
+use crate::explanation::{Decision, MatchMade};
 use crate::game_options::{GameKind, GameOptions};
 use crate::io::{MapVersion, Publication};
 use crate::maps::is_generated_map;
@@ -59,7 +59,7 @@ pub struct Game {
     /// section 4.2).
     pub(crate) slots: BTreeMap<PlayerId, Slot>,
     /// The match that is played in the game; `None` for games that players host.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) arranged: Option<Box<Arranged>>,
     /// Start spots of AIs, by name.
     pub(crate) ais: BTreeMap<String, Option<i64>>,
@@ -121,7 +121,7 @@ pub(crate) struct Map {
     pub(crate) is_ranked: bool,
 }
 
-/// What the matchmaker has arranged for a game.
+/// The part of a game that the matchmaker has arranged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Arranged {
     pub(crate) queue: QueueId,
@@ -132,6 +132,9 @@ pub(crate) struct Arranged {
     pub(crate) entry: PoolEntryId,
     /// Options of the queue's games, as clients are sent them.
     pub(crate) options: BTreeMap<String, Json>,
+    /// How the match was made, until the launch makes it the game's first decision.
+    #[serde(default)]
+    pub(crate) made: Option<Box<MatchMade>>,
 }
 
 /// The host's options for one player.

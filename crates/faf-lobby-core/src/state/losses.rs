@@ -26,7 +26,7 @@ impl Losses {
         }
     }
 
-    /// Returns whether so many players are lost that the cause is not one player's: more than a
+    /// Returns whether more players are lost than one of them can be the cause of: more than a
     /// share of those who were online, and more than a few.
     pub(crate) fn are_common(&mut self, now: Duration, online: usize, share: f64) -> bool {
         self.forget_old(now);

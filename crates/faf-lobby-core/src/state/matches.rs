@@ -7,6 +7,7 @@ use std::time::Duration;
 use faf_protocol::{Faction, GameId, PlayerId};
 use serde::{Deserialize, Serialize};
 
+use crate::explanation::MatchedSearch;
 use crate::matchmaking::MatchQuality;
 use crate::matchmaking::queue::QueueId;
 
@@ -24,6 +25,8 @@ pub(crate) struct Match {
     pub(crate) queue: QueueId,
     /// The players of the two teams, in the order of their searches.
     pub(crate) teams: [Vec<Matched>; 2],
+    /// The searches of the two teams, as they were when the match was made.
+    pub(crate) searches: [Vec<MatchedSearch>; 2],
     pub(crate) quality: MatchQuality,
     pub(crate) phase: Phase,
     /// Time at which the phase ends.

@@ -42,8 +42,8 @@ impl OnlinePlayer {
         known.unwrap_or(self.info.global_rating)
     }
 
-    /// Returns the rating on a leaderboard, derived from another one if the player has not played
-    /// there.
+    /// Returns the rating on a leaderboard, or the one derived for it if the player has not played
+    /// on this leaderboard.
     pub(crate) fn rating_on(&self, leaderboards: &Leaderboards, leaderboard: &str) -> Rating {
         let stored = |name: &str| self.info.ratings.get(name).map(|known| known.rating);
         leaderboards.rating(leaderboard, START_RATING, stored).rating

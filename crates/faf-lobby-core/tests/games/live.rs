@@ -8,8 +8,7 @@ use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::validity::Validity;
 use faf_lobby_core::{ConnId, Count, Game, GameState, MapVersion, Note, Settings};
-use faf_protocol::{BracketId, PoolEntryId};
-use faf_protocol::{GameId, PlayerId};
+use faf_protocol::{BracketId, GameId, PlayerId, PoolEntryId};
 use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;
 

@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use faf_lobby_core::matchmaking::map_pool::{PoolEntry, RatingSelection};
-use faf_lobby_core::{Event, MatchOutcome, Settings};
-use faf_protocol::PoolEntryId;
-use faf_protocol::{GameId, Json};
+use faf_lobby_core::{Event, Game, MatchOutcome, Settings};
+use faf_protocol::{GameId, Json, PoolEntryId};
 use faf_testkit::store::FakeStore;
 use serde_json::{Value, json};
 
@@ -294,6 +293,52 @@ fn the_rating_of_the_players_decides_on_the_bracket() {
         let entry = i64::from(expected) + 4;
         assert_eq!(map(&story), (format!("map_{expected}"), entry), "{selection:?} {bounds:?}");
     }
+}
+
+#[test]
+fn a_launched_match_keeps_how_it_was_made() {
+    let mut store = store();
+    let mut pool = bracket(5, [Some(-1000), None], vec![fixed(11, 7), fixed(12, 8), fixed(13, 9)]);
+    pool.vetoes.veto_tokens_per_player = 1;
+    pool.vetoes.max_tokens_per_map = 1;
+    store.data.queues[0].brackets = vec![pool];
+    let mut story = Story::with(2, Settings::default(), store);
+    for (player, entry) in [(1, 11), (2, 13)] {
+        let veto = json!({"matchmaker_queue_map_pool_id": 5, "map_pool_map_version_id": entry,
+                          "veto_tokens_applied": 1});
+        story.send(player, &json!({"command": "set_player_vetoes", "vetoes": [veto]}).to_string());
+    }
+    // Ada finds nobody in the first round.
+    story.start(1, SOLO);
+    story.wait_until(100);
+    story.start(2, SOLO);
+    story.wait_until(FIRST_ROUND + 90);
+    story.process(1, &["Idle", "Lobby"]);
+    story.process(2, &["Idle", "Lobby"]);
+    story.seat(1, &[1, 2]);
+    story.process(1, &["Launching"]);
+    let saved = story.lobby.store.games[&GameId(1)].saved.clone().unwrap();
+    assert_eq!(
+        saved.decisions()[0].lines(),
+        [
+            "matched in the queue ladder1v1 with a quality of 0.949, where 0.709 and 0.759 were needed",
+            "team 1: Ada waited 134 s, with 1 round without a match",
+            "team 2: Bob waited 35 s, with no round without a match",
+            "bracket 5, from -1000: the match has a rating of 1260",
+            "map map_7 (entry 11) not drawn: probability 0.000; weight 1 in the pool, times 0.000 after repetition, \
+             0.000 after vetoes with 1 tokens",
+            "map map_8 (entry 12) drawn: probability 1.000; weight 1 in the pool, times 1.000 after repetition, \
+             1.000 after vetoes with 0 tokens",
+            "map map_9 (entry 13) not drawn: probability 0.000; weight 1 in the pool, times 0.000 after repetition, \
+             0.000 after vetoes with 1 tokens",
+        ]
+    );
+    assert!(saved.decisions()[1].to_string().starts_with("launched at "));
+    // Games that were stored before have no such member; kept twice, it would be stored twice.
+    let mut older = serde_json::to_value(&saved).unwrap();
+    assert_eq!(older["arranged"].as_object_mut().unwrap().remove("made"), Some(Value::Null));
+    let older: Game = serde_json::from_value(older).unwrap();
+    assert_eq!(older, saved);
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Memory {
         if launched.title.chars().count() > TITLE_LIMIT {
             return Err(contradiction("the title is too long".to_owned()));
         }
-        self.queue_launched(id, &launched)?;
+        self.queue_launched(id, &launched);
         if let Some(version) = launched.map_version {
             *self.map_versions_played.entry(version).or_default() += 1;
         }

@@ -9,8 +9,8 @@ use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::{GameData, GameLaunched, MapVersion, SavedQueues};
 use faf_protocol::{BracketId, GameId, PlayerId, PoolEntryId};
 
+use super::Memory;
 use super::seed::{problem, unknown};
-use super::{Memory, contradiction};
 use crate::queues::{BracketRow, EntryRow, HISTORY_SECONDS, QueueRow, QueueRows, queues, rating_peak};
 use crate::seed::{MapPool, SeedFile};
 use crate::{SeedError, StoreError, is_placed};
@@ -45,6 +45,7 @@ impl Memory {
         Ok(players.into_iter().flat_map(of_player).collect())
     }
 
+    #[expect(clippy::boxed_local, reason = "the request has it in a box")]
     pub fn save_queues(&mut self, saved: Box<SavedQueues>) -> Result<(), StoreError> {
         self.saved_queues = *saved;
         self.saves_of_queues += 1;
@@ -77,11 +78,9 @@ impl Memory {
     }
 
     /// Stores that a game was launched, if it is one of the matchmaker.
-    pub(super) fn queue_launched(&mut self, game: GameId, launched: &GameLaunched) -> Result<(), StoreError> {
-        let Some(queue) = launched.queue else { return Ok(()) };
-        if !self.has_queue(queue) {
-            return Err(contradiction(format!("there is no queue {}", queue.0)));
-        }
+    pub(super) fn queue_launched(&mut self, game: GameId, launched: &GameLaunched) {
+        // An administrator may have deleted the queue since the match was made.
+        let Some(queue) = launched.queue.filter(|queue| self.has_queue(*queue)) else { return };
         let players = launched.players.iter().filter(|player| is_placed(player)).map(|player| player.id);
         self.queue_games.push(QueueGame {
             game,
@@ -90,7 +89,6 @@ impl Memory {
             launched_at: launched.launched_at.0.div_euclid(1_000_000),
             players: players.collect(),
         });
-        Ok(())
     }
 
     /// Plants the queues, their map pools and past games, after featured mods and leaderboards.

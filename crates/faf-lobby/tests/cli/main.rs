@@ -216,6 +216,28 @@ fn a_game_is_explained() {
     ] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
+
+    let made = r#"[{"matched":{
+        "queue":"tmm2v2","quality":{"teams":{"imbalance":0.1,"spread":0.2,"time_bonus":0.01,"newbie_bonus":0.0,
+        "minority_bonus":0.0,"quality":0.786}},
+        "teams":[[{"players":["A\u001bda"],"waited":{"secs":45,"nanos":0},"failed_attempts":2}],[]],
+        "bracket":3,"min_rating":null,"max_rating":900,"rating":734.4,
+        "maps":[{"name":"map_7","is_drawn":true,"entry":17,"pool_weight":1,"tokens":2,"after_vetoes":0.5,
+        "after_repetition":0.5,"probability":1.0}],"unlisted":0}}]"#;
+    let decisions = Some(serde_json::from_str(made).unwrap());
+    let game = GameFact { ended_at: Some(1_782_907_260), decisions, ..game_of_another_program(9, "Match") };
+    other.add_games(&Facts { games: vec![game], ..Facts::default() }).unwrap();
+    let text = operator.succeed("explain game 9 --database a.sqlite");
+    let (_, why) = text.split_once("\n\nmatched").unwrap();
+    assert_eq!(
+        why,
+        " in the queue tmm2v2 with a quality of 0.786 (imbalance 0.100, spread 0.200, bonus for waiting 0.010, for \
+         newbies 0.000, for ratings far from the peak 0.000)\n\
+         team 1: A\\u{1b}da waited 45 s, with 2 rounds without a match\n\
+         bracket 3, up to 900: the match has a rating of 734\n\
+         map map_7 (entry 17) drawn: probability 1.000; weight 1 in the pool, times 0.500 after repetition, 0.500 \
+         after vetoes with 2 tokens\n"
+    );
 }
 
 #[test]

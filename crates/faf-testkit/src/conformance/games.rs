@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use faf_lobby_core::matchmaking::queue::QueueId;
 use faf_lobby_core::ratings::{Leaderboards, RatingChange, START_RATING, rate_game};
 use faf_lobby_core::results::Outcome;
 use faf_lobby_core::validity::Validity;
@@ -133,11 +132,10 @@ pub async fn contradicting_launch_leaves_nothing(backend: &impl Backend) {
     plant_for_games(backend).await;
     let game = Season::default().play(1);
     let before = facts(backend).await;
-    let changes: [fn(&mut GameLaunched); 6] = [
+    let changes: [fn(&mut GameLaunched); 5] = [
         |launched| launched.featured_mod = 77,
         |launched| launched.host = PlayerId(77),
         |launched| launched.map_version = Some(77),
-        |launched| launched.queue = Some(QueueId(77)),
         |launched| launched.title = "x".repeat(129),
         |launched| launched.players[1].id = PlayerId(77),
     ];

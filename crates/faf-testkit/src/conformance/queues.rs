@@ -200,13 +200,15 @@ pub async fn recent_maps_are_the_newest_of_each_player(backend: &impl Backend) {
 pub async fn match_is_stored_with_its_queue(backend: &impl Backend) {
     plant_for_games(backend).await;
     let mut season = Season::default();
-    let (mut of_queue, custom) = (season.play(1), season.play(2));
+    let (mut of_queue, custom, mut of_deleted) = (season.play(1), season.play(2), season.play(3));
     of_queue.launched.queue = Some(QueueId(4));
+    // The game counts, although its queue was deleted while it was set up.
+    of_deleted.launched.queue = Some(QueueId(99));
     // Recent by every clock.
     of_queue.launched.launched_at = Timestamp::from_seconds(4_000_000_000);
     of_queue.launched.players[1].team = None;
     // The launch may be retried.
-    for game in [&of_queue, &of_queue, &custom] {
+    for game in [&of_queue, &of_queue, &custom, &of_deleted] {
         store(backend, game.id, game.launch()).await.unwrap();
     }
     assert_eq!(facts(backend).await.queue_games, [(of_queue.id, QueueId(4))]);

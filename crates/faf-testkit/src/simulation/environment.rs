@@ -13,8 +13,7 @@ use faf_lobby_core::{
 };
 use faf_protocol::client_message::ClientMessage;
 use faf_protocol::server_message::{LeaderboardRating, Rating};
-use faf_protocol::{BracketId, PoolEntryId};
-use faf_protocol::{CommandError, GameId, PlayerId};
+use faf_protocol::{BracketId, CommandError, GameId, PlayerId, PoolEntryId};
 
 use super::random::Random;
 use super::{GAMES_BEFORE, GLOBAL, LADDER};

@@ -390,8 +390,8 @@ impl Evening {
         }
     }
 
-    /// Checks that players who have done nothing for a while could host a game, on a copy of the
-    /// lobby.
+    /// Checks on a copy of the lobby that players who have done nothing for a while could host
+    /// games now.
     fn check_idle_players(&mut self) -> Result<(), Violation> {
         let mut copy = None;
         for number in 0..self.players.len() {

@@ -25,8 +25,8 @@ pub(super) struct Player {
     pub(super) old: Option<ConnId>,
     /// Whether the game process hangs and sends nothing more.
     pub(super) is_stalled: bool,
-    /// Whether the client has sent something about games that the bot knows nothing of, on this
-    /// connection.
+    /// Whether the client has sent something on this connection about games that the bot knows
+    /// nothing of.
     pub(super) is_odd: bool,
     /// Time since which the player has done nothing that keeps them from hosting.
     pub(super) idle_since: Option<Duration>,

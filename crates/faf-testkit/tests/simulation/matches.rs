@@ -211,7 +211,11 @@ fn everybody_is_sent_that_a_match_is_cancelled() {
     breaks(Forged::matched().does(&[cancelled(ADA.0), failed.clone()]), Law::MatchesEnd);
     breaks(Forged::matched().does(&[cancelled(CEM.0)]), Law::MatchesEnd);
     let lost = Event::Disconnected { conn: BOB.0 };
-    Forged::matched().step(Some(&lost), &[cancelled(ADA.0), failed]).unwrap();
+    Forged::matched().step(Some(&lost), &[cancelled(ADA.0), failed.clone()]).unwrap();
+    // A player who does something else by now need not be sent it.
+    let mut forged = Forged::matched();
+    forged.does(&[start(BOB.0)]).unwrap();
+    forged.does(&[cancelled(ADA.0), failed]).unwrap();
 }
 
 #[test]

@@ -30,9 +30,9 @@ fn explained(game: &GameRecord) -> String {
     text.push_str(&players(&game.players));
     text.push('\n');
     match &game.decisions {
-        Some(decisions) => decisions.iter().for_each(|decision| {
+        Some(decisions) => decisions.iter().flat_map(Decision::lines).for_each(|line| {
             // Options are texts of clients, which must not move the cursor.
-            text.push_str(&format!("{}\n", escaped(&decision.to_string())));
+            text.push_str(&format!("{}\n", escaped(&line)));
         }),
         None => text.push_str("the reasons for its validity were not stored, or cannot be read\n"),
     }
@@ -100,11 +100,10 @@ fn as_json(game: &GameRecord) -> Value {
             })).collect::<Vec<_>>(),
         })
     };
-    let decision = |decision: &Decision| shown(&decision.to_string());
     let mut value = game::as_json(&game.game);
     value["players"] = game.players.iter().map(player).collect();
-    value["why"] =
-        json!(game.decisions.as_ref().map(|decisions| decisions.iter().map(decision).collect::<Vec<_>>()));
+    let lines = game.decisions.as_ref().map(|decisions| decisions.iter().flat_map(Decision::lines));
+    value["why"] = json!(lines.map(|lines| lines.map(|line| shown(&line)).collect::<Vec<_>>()));
     value
 }
 

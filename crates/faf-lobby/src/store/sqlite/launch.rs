@@ -30,8 +30,10 @@ pub(super) fn launch(t: &Transaction<'_>, id: GameId, launched: &GameLaunched) -
         launched.validity.number(),
     ))?;
     if let Some(queue) = launched.queue {
+        // An administrator may have deleted the queue since the match was made.
         t.prepare_cached(
-            "INSERT INTO matchmaker_queue_game (matchmaker_queue_id, game_stats_id) VALUES (?1, ?2)",
+            "INSERT INTO matchmaker_queue_game (matchmaker_queue_id, game_stats_id)
+             SELECT id, ?2 FROM matchmaker_queue WHERE id = ?1",
         )?
         .execute((queue.0, id.0))?;
     }

@@ -143,6 +143,18 @@ impl Checker {
         }
     }
 
+    /// Takes over the stored friends and foes of a player who logs in. They may have changed while
+    /// the player was offline, and others are sent the games that appear or disappear for them
+    /// earlier in the same step.
+    pub(super) fn take_over_lists(&mut self, conn: ConnId) {
+        let connection = self.connections.get(&conn);
+        let known = connection.and_then(|connection| connection.account.zip(connection.profile.as_ref()));
+        let Some((player, profile)) = known else { return };
+        let (friends, foes) = (profile.friends.iter().copied(), profile.foes.iter().copied());
+        let lists = Lists { friends: friends.collect(), foes: foes.collect() };
+        self.lists.insert(player, lists);
+    }
+
     pub(super) fn logged_in(&mut self, conn: ConnId) -> Result<(), Violation> {
         let connection = self.connection(conn, "logged in")?;
         let proof = connection.account.zip(connection.profile.take());
@@ -158,11 +170,6 @@ impl Checker {
             );
         }
         self.coverage.count("logins");
-        let lists = Lists {
-            friends: profile.friends.into_iter().collect(),
-            foes: profile.foes.into_iter().collect(),
-        };
-        self.lists.insert(player, lists);
         self.ratings.insert(player, profile.ratings);
         Ok(())
     }

@@ -77,7 +77,7 @@ impl Checker {
             ServerMessage::SearchInfo(info) => self.search_told(conn, info),
             ServerMessage::MatchFound(found) => self.match_told(conn, &found.queue_name),
             ServerMessage::MatchCancelled(cancelled) => self.cancellation_told(conn, cancelled.game_id),
-            ServerMessage::SearchViolation(violation) => self.violation_told(conn, violation.count),
+            ServerMessage::SearchViolation(_) => self.violation_told(conn),
             ServerMessage::SearchTimeout(_) => {
                 self.coverage.count("searches refused for violations");
                 Ok(())

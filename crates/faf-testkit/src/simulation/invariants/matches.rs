@@ -82,7 +82,10 @@ impl Checker {
         ensure(party.iter().all(|member| team.contains(member)), Law::PartiesStayTogether, || {
             format!("of {party:?} only {team:?} are in one team")
         })?;
-        let other = self.matches.iter().find(|(_, found)| found.players().any(|one| one == player));
+        // A player who was lost is in the earlier match no more; it fails when they are needed.
+        let conn = self.online.get(&player);
+        let is_in = |found: &Found| conn.is_some() && found.conns.get(&player) == conn;
+        let other = self.matches.iter().find(|(_, found)| is_in(found));
         let other = other.map(|(id, _)| *id).or_else(|| self.games_of(player).next());
         ensure(other.is_none(), Law::OneMatchEach, || format!("player {player} is in {other:?}"))
     }
@@ -128,18 +131,17 @@ impl Checker {
     }
 
     /// Processes a violation that a player is sent.
-    pub(super) fn violation_told(&mut self, conn: ConnId, count: u32) -> Result<(), Violation> {
+    pub(super) fn violation_told(&mut self, conn: ConnId) -> Result<(), Violation> {
         self.coverage.count("violations");
         let player = self.connection(conn, "sent a violation")?.player;
-        let has_failed = player.is_some_and(|player| self.just_cancelled.contains(&player));
+        self.just_blamed.extend(player);
         let is_common = self.losses.are_common(self.now, self.online.len());
         ensure(
-            has_failed && !is_common && !self.is_unavailable && !self.is_draining && count > 0,
+            player.is_some() && !is_common && !self.is_unavailable && !self.is_draining,
             Law::BlameIsDeserved,
             || {
                 format!(
-                    "player {player:?}: match failed {has_failed}, common losses {is_common}, \
-                     database away {}, shutting down {}",
+                    "player {player:?}: common losses {is_common}, database away {}, shutting down {}",
                     self.is_unavailable, self.is_draining
                 )
             },
@@ -163,8 +165,9 @@ impl Checker {
         if outcome == MatchOutcome::Launched {
             return Ok(());
         }
+        self.just_blamed.retain(|player| !found.players().any(|one| one == *player));
         for (player, conn) in &found.conns {
-            let stayed = self.online.get(player) == Some(conn);
+            let stayed = self.online.get(player) == Some(conn) && !self.does_else(*player, *conn, game);
             ensure(!stayed || self.just_cancelled.contains(player), Law::MatchesEnd, || {
                 format!("player {player} is not sent that match {game:?} is cancelled")
             })?;
@@ -172,9 +175,22 @@ impl Checker {
         Ok(())
     }
 
-    /// Checks that everybody who was sent a match in this step is in one. A match that cannot even
-    /// get a number is cancelled at once.
+    /// Returns whether a player of a match does something else by now: the lobby has given up a
+    /// process that did not start.
+    fn does_else(&self, player: PlayerId, conn: ConnId, game: Option<GameId>) -> bool {
+        let connection = self.connections.get(&conn);
+        let searches = connection.is_some_and(|connection| !connection.searches.is_empty());
+        let process = self.processes.get(&player).copied();
+        let is_matched = self.matches.values().any(|other| other.conns.get(&player) == Some(&conn));
+        searches || is_matched || process.is_some() && process != game
+    }
+
+    /// Checks that everybody who was sent a match in this step is in one, and everybody who was
+    /// blamed in one that has failed. A match that cannot even get a number is cancelled at once.
     pub(super) fn check_all_matched(&self) -> Result<(), Violation> {
+        ensure(self.just_blamed.is_empty(), Law::BlameIsDeserved, || {
+            format!("of {:?} no match has failed", self.just_blamed)
+        })?;
         let lost = self.just_matched.keys().find(|player| !self.just_cancelled.contains(player));
         ensure(lost.is_none(), Law::MatchedWereSearching, || format!("player {lost:?} is in no match"))
     }

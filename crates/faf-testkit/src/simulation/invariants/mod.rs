@@ -68,6 +68,8 @@ pub struct Checker {
     just_matched: BTreeMap<PlayerId, (String, SearchNumber)>,
     /// Players who were sent in this step that their match is cancelled.
     just_cancelled: BTreeSet<PlayerId>,
+    /// Players who were blamed in this step for a match that has failed.
+    just_blamed: BTreeSet<PlayerId>,
     /// Matches that are being set up.
     matches: BTreeMap<GameId, Found>,
     losses: Losses,
@@ -99,6 +101,7 @@ impl Checker {
         self.searches_changed = false;
         self.just_matched.clear();
         self.just_cancelled.clear();
+        self.just_blamed.clear();
         if let Some(event) = event {
             self.event(event)?;
         }
@@ -110,6 +113,11 @@ impl Checker {
         self.introductions.clear();
         self.joined.clear();
         self.login_lists.clear();
+        for effect in effects {
+            if let Effect::LoggedIn { conn } = effect {
+                self.take_over_lists(*conn);
+            }
+        }
         for effect in effects {
             self.effect(effect)?;
         }

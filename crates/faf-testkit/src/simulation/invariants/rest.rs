@@ -12,6 +12,7 @@ use faf_protocol::{GameId, PlayerId};
 use serde_json::Value;
 
 use super::laws::{Law, Violation, broken, ensure};
+use super::matches::Losses;
 use super::model::{Announced, Fact, Lists, rating_on};
 use super::{Checker, Seen};
 use crate::simulation::{GAMES_BEFORE, GLOBAL, LADDER};
@@ -173,6 +174,7 @@ impl Checker {
         self.processes.clear();
         self.searching.clear();
         self.matches.clear();
+        self.losses = Losses::default();
         self.is_draining = false;
         self.open.clear();
         self.last_request = None;
