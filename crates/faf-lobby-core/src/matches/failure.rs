@@ -102,8 +102,8 @@ fn tell_cancelled(lobby: &mut Lobby, player: PlayerId, game: Option<GameId>) -> 
     has_process
 }
 
-/// Blames players for the failure of a match. Those who have lost their connection are judged later,
-/// when it is known whether many others have, too.
+/// Blames players for the failure of a match. Those who have lost their connection are judged
+/// later, when it is known whether many others have, too.
 fn blame(lobby: &mut Lobby, found: &Match, players: BTreeSet<PlayerId>) {
     let (lost, others): (BTreeSet<_>, _) =
         players.into_iter().partition(|player| found.lost.contains(player));
