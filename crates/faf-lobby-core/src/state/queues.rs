@@ -101,6 +101,11 @@ impl Queue {
         self.planned
     }
 
+    /// Returns why searches have found no match, for each that was in a round.
+    pub fn reasons(&self) -> impl Iterator<Item = UnmatchedReason> {
+        self.searches.values().filter_map(|search| search.reason)
+    }
+
     pub(crate) fn searches(&self) -> impl Iterator<Item = (SearchId, &Search)> {
         self.searches.iter().map(|(id, search)| (*id, search))
     }
