@@ -370,7 +370,7 @@ fn a_player_who_is_back_leaves_a_party_of_which_others_are_missing() {
     let leaves: fn(&mut Story) = |story| story.send(1, LEAVE);
     let joins_another: fn(&mut Story) = |story| {
         story.party(3, &[1]);
-        story.send(1, LEAVE);
+        story.send(3, LEAVE);
     };
     let is_joined: fn(&mut Story) = |story| {
         story.party(1, &[3]);
@@ -383,7 +383,7 @@ fn a_player_who_is_back_leaves_a_party_of_which_others_are_missing() {
         assert_eq!(party_size(&story, 1), 1);
         assert_eq!(story.activity(1), "Idle");
     }
-    // An invitation to the missing members of the player's own party leaves it as it is.
+    // An owner who invites another player stays in the party.
     let mut story = half_a_party();
     story.invite(1, 3);
     assert_eq!(come_back(&mut story, 2), start_of(PAIRS));
