@@ -32,6 +32,9 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &AcceptPartyInvit
     if lobby.parties.get(owner).is_some_and(|party| party.members.len() >= PARTY_MEMBERS_MAX) {
         return Err(Refusal::declined(texts::PARTY_IS_FULL));
     }
+    for member in [player, owner] {
+        lobby.returning.leave_parties(member);
+    }
     let factions = parties::leave_for_another(lobby, player).map(|left| left.factions);
     lobby.parties.join(owner, Member { player, factions: factions.unwrap_or_default() });
     Ok(Progress::Done)

@@ -22,7 +22,7 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: GameMatchmaking) 
     if request.state == "stop" {
         return stop(lobby, conn, &request);
     }
-    let members = check(lobby, conn)?;
+    let members = queues::check_may_search(lobby, lobby.player_of(conn))?;
     if request.state != "start" {
         return Ok(Progress::Done);
     }
@@ -60,7 +60,7 @@ pub(crate) fn ban_is_known(
     {
         return Err(eject_member(lobby, member, notice));
     }
-    let members = check(lobby, conn)?;
+    let members = queues::check_may_search(lobby, owner)?;
     let queue = find(lobby, &request, members.len())?;
     if let Some(next) = members.iter().find(|member| !looked_up.contains(member)) {
         return Ok(look_up(lobby, conn, request, looked_up, *next));
@@ -101,19 +101,15 @@ fn start(
 fn stop(lobby: &mut Lobby, conn: ConnId, request: &GameMatchmaking) -> CommandResult {
     let queue = lobby.queues.named(name(request)).map(|queue| queue.data.id);
     let player = lobby.player_of(conn);
-    let search = queue.and_then(|queue| Some((queue, lobby.queues.search_in(queue, player)?)));
-    if let Some((queue, search)) = search {
+    let Some(queue) = queue else { return Ok(Progress::Done) };
+    if let Some(search) = lobby.queues.search_in(queue, player) {
         queues::cancel(lobby, queue, search);
+    } else if !lobby.is_draining() {
+        // A search of before a restart. During a shutdown clients know of no search, and those that
+        // end one do not mean the one that the shutdown has ended.
+        lobby.returning.cancel(queue, player);
     }
     Ok(Progress::Done)
-}
-
-/// Checks that the sender's party may search, and returns its members.
-fn check(lobby: &Lobby, conn: ConnId) -> Result<Vec<PlayerId>, Refusal> {
-    if lobby.session(conn).is_outdated {
-        return Err(Refusal::declined(texts::OUTDATED_CLIENT_NO_GAMES));
-    }
-    queues::check_may_search(lobby, lobby.player_of(conn))
 }
 
 /// Returns the queue, if the party is not too large for it and searches may begin.

@@ -31,6 +31,7 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &InviteToParty) -
         lobby.count(Count::Limited(Limit::Invitations));
         return Err(Refusal::declined(texts::TOO_MANY_INVITATIONS));
     }
+    lobby.returning.leave_parties_of_others(sender);
     lobby.parties.invite(sender, recipient, now);
     // Clients fail on an invitation by a player whom they have not been sent.
     if let Some(list) = lobby.players.unreported(sender) {

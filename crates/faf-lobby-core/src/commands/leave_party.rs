@@ -9,6 +9,7 @@ use crate::{parties, queues};
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> CommandResult {
     let player = lobby.player_of(conn);
+    lobby.returning.leave_parties(player);
     if lobby.parties.owner_of(player).is_none() {
         return Err(Refusal::declined(texts::NOT_IN_A_PARTY));
     }

@@ -13,7 +13,7 @@ use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 use crate::connections::closing::{self, CONNECTIONS_PER_STEP, STEP};
 use crate::games::{Leaving, joining};
 use crate::io::{Effect, LogLine};
-use crate::state::{Activity, Game, GameState, Lifecycle, Lobby, OnlinePlayer, Timer};
+use crate::state::{Activity, Game, GameState, Lifecycle, Lobby, OnlinePlayer, Saving, Timer};
 use crate::texts;
 use crate::{matches, queues};
 
@@ -26,11 +26,11 @@ pub(crate) fn shutdown(lobby: &mut Lobby) {
     match lobby.lifecycle {
         Lifecycle::Running => {
             lobby.log(LogLine::Shutdown { step: "shutting down: no new games" });
-            // As they are now: all searches end next.
-            queues::save(lobby);
+            queues::keep_searches(lobby);
             let grace_period = lobby.settings.shutdown_grace_period;
             lobby.lifecycle = Lifecycle::Draining { until: lobby.now.elapsed + grace_period };
             queues::cancel_everywhere(lobby);
+            queues::save(lobby);
             matches::cancel_all(lobby);
             close_lobbies(lobby);
             let kicks_idle = lobby.settings.shutdown_kick_idle_players;
@@ -71,6 +71,8 @@ pub(crate) fn stop(lobby: &mut Lobby) {
         lobby.log(LogLine::GamesCutOff { games });
     }
     lobby.broadcast(texts::information(texts::SHUT_DOWN));
+    queues::keep_parties(lobby);
+    queues::save(lobby);
     close_some(lobby);
 }
 
@@ -89,11 +91,17 @@ pub(crate) fn close_idle(lobby: &mut Lobby) {
     let awaited: BTreeSet<PlayerId> = lobby.games.iter().flat_map(Game::awaited).collect();
     let is_idle =
         |player: &&OnlinePlayer| player.activity == Activity::Idle && !awaited.contains(&player.info.id);
-    let idle: Vec<_> =
-        lobby.players.iter().filter(is_idle).map(|player| player.conn).take(CONNECTIONS_PER_STEP).collect();
+    let idle: Vec<_> = lobby
+        .players
+        .iter()
+        .filter(is_idle)
+        .map(|player| (player.conn, player.info.id))
+        .take(CONNECTIONS_PER_STEP)
+        .collect();
     let pause = if idle.len() == CONNECTIONS_PER_STEP { STEP } else { IDLE_PAUSE };
     lobby.timers.set(lobby.now.elapsed + pause, Timer::CloseIdle);
-    for conn in idle {
+    for (conn, player) in idle {
+        queues::keep_party_of(lobby, player);
         lobby.log(LogLine::SentAway { conn });
         closing::close(lobby, conn);
     }
@@ -108,7 +116,13 @@ pub(crate) fn close_some(lobby: &mut Lobby) {
     // No changes are reported any more.
     lobby.players.forget_changes();
     lobby.games.take_changes();
-    if lobby.sessions.is_empty() {
+    end_if_closed(lobby);
+}
+
+/// Stops the lobby when all connections are closed and the last save has been made.
+pub(crate) fn end_if_closed(lobby: &mut Lobby) {
+    let is_saving = matches!(lobby.saving, Saving::UnderWay { .. });
+    if matches!(lobby.lifecycle, Lifecycle::Closing { .. }) && lobby.sessions.is_empty() && !is_saving {
         lobby.lifecycle = Lifecycle::Stopped;
         lobby.emit(Effect::Stop);
     }

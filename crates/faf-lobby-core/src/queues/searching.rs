@@ -18,6 +18,10 @@ const WELCOME_DEVIATION: f64 = 490.0;
 
 /// Checks that the party of a player may enter a queue, and returns its members, the player first.
 pub(crate) fn check_may_search(lobby: &Lobby, player: PlayerId) -> Result<Vec<PlayerId>, Refusal> {
+    let session = lobby.players.conn(player).and_then(|conn| lobby.session_if_open(conn));
+    if session.is_some_and(|session| session.is_outdated) {
+        return Err(Refusal::declined(texts::OUTDATED_CLIENT_NO_GAMES));
+    }
     let owner = lobby.parties.owner_of(player).unwrap_or(player);
     if owner != player {
         return Err(Refusal::declined(texts::ONLY_OWNER_SEARCHES));

@@ -165,16 +165,6 @@ impl Parties {
         party.is_none_or(|party| party.members.len() == 1)
     }
 
-    /// Returns whether these players are all members of one party, the first its owner, or are one
-    /// player who is alone.
-    pub(crate) fn is_one(&self, players: &[PlayerId]) -> bool {
-        let Some(owner) = players.first() else { return false };
-        match self.get(*owner) {
-            Some(party) => party.players().eq(players.iter().copied()),
-            None => players.len() == 1 && self.is_alone(*owner),
-        }
-    }
-
     /// Restores a party, whose members must be alone. The first becomes the owner. Factions that
     /// members have chosen since count.
     pub(crate) fn restore(&mut self, members: Vec<Member>) {

@@ -58,12 +58,44 @@ pub struct SavedSearch {
     pub reason: Option<UnmatchedReason>,
 }
 
-/// Parties and searches of the last run of the server, whose players are expected back.
+/// Parties and searches of the last run of the server, whose players are expected back; during a
+/// shutdown also those of this run, which are expected back in the next one.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Returning {
     pub(crate) parties: Vec<Vec<Member>>,
     pub(crate) searches: Vec<SavedSearch>,
     pub(crate) vetoes: BTreeMap<PlayerId, Vetoes>,
+}
+
+impl Returning {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parties.is_empty() && self.searches.is_empty()
+    }
+
+    /// Returns whether a party of a player is expected back.
+    pub(crate) fn has_party_of(&self, player: PlayerId) -> bool {
+        self.parties.iter().flatten().any(|member| member.player == player)
+    }
+
+    /// Stops expecting the parties of a player back, and the searches of these parties: the player
+    /// has left them.
+    pub(crate) fn leave_parties(&mut self, player: PlayerId) {
+        self.parties.retain(|party| !party.iter().any(|member| member.player == player));
+        self.searches.retain(|search| search.players.len() == 1 || !search.players.contains(&player));
+    }
+
+    /// Does the same for the parties of other owners, when a player gathers a party.
+    pub(crate) fn leave_parties_of_others(&mut self, player: PlayerId) {
+        let is_owner = |party: &Vec<Member>| party.first().is_some_and(|owner| owner.player == player);
+        if self.has_party_of(player) && !self.parties.iter().any(is_owner) {
+            self.leave_parties(player);
+        }
+    }
+
+    /// Stops expecting the search of a player in a queue back.
+    pub(crate) fn cancel(&mut self, queue: QueueId, player: PlayerId) {
+        self.searches.retain(|search| search.queue != queue || !search.players.contains(&player));
+    }
 }
 
 /// State of saving.

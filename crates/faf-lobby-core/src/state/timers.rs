@@ -26,6 +26,8 @@ pub(crate) enum Timer {
     Pop(QueueId),
     /// Parties, searches and violations are saved.
     SaveQueues,
+    /// They are saved again although they have not changed.
+    RenewSave,
     /// Parties and searches of before the restart are no longer expected back.
     StopReturning,
     /// Players who have lost their connection during a match are judged.
