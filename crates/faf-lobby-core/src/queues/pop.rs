@@ -43,7 +43,9 @@ fn play(lobby: &mut Lobby, id: QueueId, wait: Duration) {
     }
     let Some(queue) = lobby.queues.get_mut(id) else { return };
     for unmatched in &round.unmatched {
-        if let Some(search) = queue.search_mut(searches[unmatched.candidate].search) {
+        let PoppedSearch { search, candidate, .. } = &searches[unmatched.candidate];
+        if let Some(search) = queue.search_mut(*search) {
+            search.boundaries = candidate.boundaries();
             search.failed_attempts = search.failed_attempts.saturating_add(1);
             search.reason = Some(unmatched.reason);
         }

@@ -13,8 +13,9 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::SearchState;
 
 use crate::io::{Effect, QueueEvent, ReplyTo, SaveQueues};
+use crate::matchmaking::candidate::Boundaries;
 use crate::matchmaking::vetoes::Vetoes;
-use crate::queues::searching::{candidate, search_info};
+use crate::queues::searching::{candidate, search_info, skill};
 use crate::state::{
     Activity, Lobby, Member, ResumeLobby, Returning, SavedQueues, SavedSearch, Saving, Search, Timer,
 };
@@ -166,6 +167,10 @@ fn restore_search(lobby: &mut Lobby, saved: SavedSearch) {
     if lobby.is_draining() || !fits || !saved.players.iter().all(is_free) || !timed_out.is_empty() {
         return;
     }
+    let first = saved.players.first().and_then(|first| skill(lobby, *first, &queue.data.leaderboard));
+    let Some(boundaries) = first.map(|first| Boundaries::of(first, &lobby.settings.matchmaking)) else {
+        return;
+    };
     for player in &saved.players {
         let Some(online) = lobby.players.get_mut(*player) else { continue };
         (online.activity, online.has_searched) = (Activity::SearchingLadder, true);
@@ -176,6 +181,7 @@ fn restore_search(lobby: &mut Lobby, saved: SavedSearch) {
         players: saved.players,
         failed_attempts: saved.failed_attempts,
         self_quality: saved.self_quality,
+        boundaries,
         began_at: lobby.now.elapsed,
         waited_before: saved.waited,
         reason: saved.reason,

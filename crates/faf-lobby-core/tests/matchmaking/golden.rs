@@ -49,8 +49,8 @@ fn search_properties() {
             assert_eq!(candidate.newbies(), expected.newbie_count, "{id}");
             assert_eq!(candidate.has_top_player(), expected.has_top_player, "{id}");
             assert_eq!(candidate.is_high_rated(), expected.has_high_rated_player, "{id}");
-            assert_eq!(candidate.boundary_80(), expected.boundary_80, "{id}");
-            assert_eq!(candidate.boundary_75(), expected.boundary_75, "{id}");
+            assert_eq!(candidate.boundaries().boundary_80(), expected.boundary_80, "{id}");
+            assert_eq!(candidate.boundaries().boundary_75(), expected.boundary_75, "{id}");
         }
     }
 }
