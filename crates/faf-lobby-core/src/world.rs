@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use faf_protocol::server_message::{GameInfo, Player, ServerMessage};
+use faf_protocol::server_message::{GameInfo, MatchmakerInfo, Player, ServerMessage};
 use faf_protocol::{GameId, PlayerId, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -185,6 +185,12 @@ impl World {
         self.lobby.players.get(player).is_some()
     }
 
+    /// Returns the name of an online player.
+    #[must_use]
+    pub fn login(&self, player: PlayerId) -> Option<&str> {
+        self.lobby.players.get(player).map(|online| online.info.login.as_str())
+    }
+
     /// Returns whether a player searches in the queue with this technical name.
     #[must_use]
     pub fn is_searching(&self, player: PlayerId, queue_name: &str) -> bool {
@@ -239,6 +245,12 @@ impl World {
         self.lobby.queues.iter()
     }
 
+    /// Returns the queues as clients see them; none while the server shuts down.
+    #[must_use]
+    pub fn queue_infos(&self) -> Arc<MatchmakerInfo> {
+        queues::all(&self.lobby)
+    }
+
     /// Returns the searches in a queue as a round that is played now would see them, in the order
     /// in which they began.
     #[must_use]
@@ -287,6 +299,7 @@ fn timer_is_due(lobby: &mut Lobby, timer: Timer) {
         Timer::Pop(queue) => queues::pop_is_due(lobby, queue),
         Timer::SaveQueues => queues::save(lobby),
         Timer::StopReturning => queues::stop_returning(lobby),
+        Timer::Judge => matches::judge_accused(lobby),
         Timer::Match(game) => matches::phase_is_over(lobby, game),
         Timer::StoreAgain(game) => persistence::ask_to_store(lobby, game),
         Timer::ReadData => lobby.request_for_lobby(ReadGameData {}, ()),

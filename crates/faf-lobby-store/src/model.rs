@@ -126,6 +126,8 @@ pub struct GameFilter {
     pub player: Option<String>,
     /// Selects only games that are over and do not count.
     pub is_unrated: bool,
+    /// Selects only games of the matchmaker.
+    pub is_match: bool,
     /// Maximum number of games; the newest are selected.
     pub limit: u32,
 }

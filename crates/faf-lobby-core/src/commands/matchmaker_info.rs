@@ -7,7 +7,6 @@ use crate::queues;
 use crate::state::{CommandResult, Lobby, Progress};
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> CommandResult {
-    let info = queues::all(lobby);
-    lobby.send(conn, ServerMessage::MatchmakerInfo(info));
+    lobby.send(conn, ServerMessage::MatchmakerInfo(queues::all(lobby)));
     Ok(Progress::Done)
 }

@@ -25,7 +25,9 @@ pub(crate) fn end_session(lobby: &mut Lobby, conn: ConnId, how: Leaving) {
     // them.
     let is_stopped = lobby.has_stopped();
     if let Some(player) = session.player.filter(is_current).filter(|_| !is_stopped) {
-        lobby.losses.record(lobby.now.elapsed);
+        let others = lobby.players.len().saturating_sub(1);
+        let share = lobby.settings.matches.common_losses_share;
+        lobby.losses.record(player, lobby.now.elapsed, others, share);
         matches::player_lost(lobby, player);
         joining::leave_game(lobby, player, how);
     }

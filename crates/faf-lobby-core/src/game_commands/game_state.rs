@@ -124,9 +124,12 @@ fn launching(lobby: &mut Lobby, sender: Sender) -> Progress {
         return persistence::save_game(lobby, sender.game, Some(sender.conn));
     }
     let Some(game) = sender.hosted_lobby(lobby) else { return Progress::Done };
+    let folder = game.map.folder.clone();
+    if !matches::may_launch(lobby, sender.game) {
+        return Progress::Done;
+    }
     // The vault may have changed since the map was chosen.
-    let request = FindMap { folder: game.map.folder.clone() };
-    sender.request(lobby, request, MapLookup::Launch)
+    sender.request(lobby, FindMap { folder }, MapLookup::Launch)
 }
 
 fn set(lobby: &mut Lobby, sender: Sender, state: ConnectionState, activity: Activity) {

@@ -92,7 +92,7 @@ game_command_table! {
     (true,  Game)        GameState { state } => game_state::handle(&state);
     (false, Game)        IceMsg { receiver_id, message } => ice_msg::handle(receiver_id, message);
     (false, Statistics)  JsonStats { stats } => json_stats::handle(&stats);
-    (false, Game)        LaunchStatus => nothing();
+    (false, Game)        LaunchStatus { status } => peers::launch_status(&status);
     (false, Game)        OperationComplete { primary, secondary, delta } => operation_complete::handle(primary, secondary, &delta);
     (false, Game)        PlayerOption { player_id, key, value } => player_option::handle(player_id, &key, &value);
     (false, Game)        Rehost => nothing();

@@ -1,5 +1,5 @@
-//! `EstablishedPeer` and `DisconnectedPeer`: the game of a player reaches another player's, or no
-//! longer (games.md section 6.8).
+//! `EstablishedPeer`, `DisconnectedPeer` and `LaunchStatus`: how far a game has got with connecting
+//! to the others of a match (games.md section 6.8).
 
 use faf_protocol::PlayerId;
 
@@ -14,5 +14,10 @@ pub(crate) fn established(lobby: &mut Lobby, sender: Sender, peer: PlayerId) -> 
 
 pub(crate) fn disconnected(lobby: &mut Lobby, sender: Sender, peer: PlayerId) -> Progress {
     matches::record_peer(lobby, sender.game, sender.player, peer, false);
+    Progress::Done
+}
+
+pub(crate) fn launch_status(lobby: &mut Lobby, sender: Sender, status: &str) -> Progress {
+    matches::record_status(lobby, sender.game, sender.player, status);
     Progress::Done
 }

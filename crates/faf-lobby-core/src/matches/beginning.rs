@@ -11,7 +11,7 @@ use crate::game_options::{Accepted, GameKind, GameOptions};
 use crate::games::joining;
 use crate::io::{OpenMatch, ReplyTo, SearchId};
 use crate::matches::failure::{Failure, end_without_game, fail};
-use crate::matches::launching::enter_phase;
+use crate::matches::launching::{DATABASE_TIMEOUT, enter_phase};
 use crate::matchmaking::MatchQuality;
 use crate::matchmaking::game_name::{NamedPlayer, game_name};
 use crate::matchmaking::map_choice::MapChoice;
@@ -51,14 +51,25 @@ pub(crate) fn begin(
         lobby.send(conn, ServerMessage::MatchFound(MatchFound { queue_name: name.clone() }));
         queues::cancel_searches_of(lobby, *player);
     }
-    let until = lobby.now.elapsed;
-    let (lost, peers) = (BTreeSet::new(), BTreeMap::new());
-    let found = Match { queue, teams, searches, quality, phase: Phase::Opening, until, lost, peers };
+    let began_at = lobby.now.elapsed;
+    let found = Match {
+        queue,
+        teams,
+        searches,
+        quality,
+        began_at,
+        phase: Phase::Opening,
+        until: began_at,
+        lost: BTreeSet::new(),
+        peers: BTreeMap::new(),
+        ready: BTreeSet::new(),
+    };
     let (Some(host), Some(game)) = (found.host(), lobby.games.next_id()) else {
         end_without_game(lobby, &found);
         return None;
     };
     lobby.matches.insert(game, found);
+    enter_phase(lobby, game, Phase::Opening, began_at + DATABASE_TIMEOUT);
     let limit = lobby.settings.matches.ladder_anti_repetition_limit;
     lobby.request_for_lobby(OpenMatch { host, game, queue, players, limit }, game);
     Some(game)

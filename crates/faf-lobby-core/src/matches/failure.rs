@@ -1,6 +1,7 @@
 //! The failure of a match: everybody is told, and those to blame have a violation more
 //! (matchmaking.md sections 9 and 10).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use faf_protocol::server_message::{MatchCancelled, SearchViolation, ServerMessage};
@@ -9,12 +10,16 @@ use faf_protocol::{GameId, PlayerId};
 use crate::games::{Leaving, ending, joining};
 use crate::io::MatchOutcome;
 use crate::matches::launching::{enter_phase, note_end};
-use crate::state::{Activity, Lobby, Match, Phase};
+use crate::queues;
+use crate::state::{Accused, Activity, Lobby, Match, Phase, Timer};
 use crate::texts;
 
 /// Time that game processes of a cancelled match have to end. Then their players can play again,
 /// whatever the processes do.
 const PROCESSES_END_WITHIN: Duration = Duration::from_secs(60);
+
+/// Time after which players who have lost their connection are judged.
+const JUDGED_AFTER: Duration = Duration::from_secs(60);
 
 /// The reason for which a match has failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,17 +43,15 @@ pub(crate) fn fail(lobby: &mut Lobby, id: GameId, why: Failure) {
     }
     enter_phase(lobby, id, Phase::Cancelled, lobby.now.elapsed + PROCESSES_END_WITHIN);
     dismiss(lobby, id, &found, found.players(), game);
-    let outcome = match why {
-        Failure::TimedOut(players) => {
-            blame(lobby, &players, &found);
-            MatchOutcome::TimedOut
-        }
-        Failure::PlayersLeft(players) => {
-            blame(lobby, &players, &found);
-            MatchOutcome::PlayerLeft
-        }
-        Failure::Ours => MatchOutcome::Errored,
+    let (outcome, blamed) = match why {
+        Failure::TimedOut(players) => (MatchOutcome::TimedOut, players),
+        Failure::PlayersLeft(players) => (MatchOutcome::PlayerLeft, players),
+        Failure::Ours => (MatchOutcome::Errored, Vec::new()),
     };
+    if outcome != MatchOutcome::Errored {
+        // M5: players who have left before are no less to blame.
+        blame(lobby, &found, blamed.into_iter().chain(found.lost.iter().copied()).collect());
+    }
     note_end(lobby, found.queue, Some(id), outcome);
 }
 
@@ -99,24 +102,46 @@ fn tell_cancelled(lobby: &mut Lobby, player: PlayerId, game: Option<GameId>) -> 
     has_process
 }
 
-/// Records a violation of each player, unless there is a cause that is nobody's: the server shuts
-/// down, or many players have lost their connection.
-fn blame(lobby: &mut Lobby, players: &[PlayerId], found: &Match) {
-    let share = lobby.settings.matches.common_losses_share;
-    let online = lobby.players.len();
-    if lobby.is_draining() || lobby.losses.are_common(lobby.now.elapsed, online, share) {
+/// Blames players for the failure of a match. Those who have lost their connection are judged
+/// later, when it is known whether many others have, too.
+fn blame(lobby: &mut Lobby, found: &Match, players: BTreeSet<PlayerId>) {
+    let (lost, others): (BTreeSet<_>, _) =
+        players.into_iter().partition(|player| found.lost.contains(player));
+    let due = lobby.now.elapsed + JUDGED_AFTER;
+    for player in lost {
+        lobby.accused.push_back(Accused { player, since: found.began_at, due });
+        lobby.timers.set(due, Timer::Judge);
+    }
+    for player in others {
+        judge(lobby, player, found.began_at);
+    }
+}
+
+/// Judges the players whose connections were lost a while ago.
+pub(crate) fn judge_accused(lobby: &mut Lobby) {
+    while let Some(accused) = lobby.accused.front().copied().filter(|one| one.due <= lobby.now.elapsed) {
+        lobby.accused.pop_front();
+        judge(lobby, accused.player, accused.since);
+    }
+}
+
+/// Records a violation of a player in a match that began at `since`, unless there is a cause that
+/// is nobody's: the server shuts down, or many players have lost their connection. A player who is
+/// timed out by it searches no more.
+fn judge(lobby: &mut Lobby, player: PlayerId, since: Duration) {
+    if lobby.is_draining() || lobby.losses.were_common_since(since) {
         return;
     }
     let settings = lobby.settings.matches.violations;
+    let Some(violation) = lobby.violations.record(player, lobby.now.utc, &settings) else { return };
     lobby.queues.mark_unsaved();
-    for player in players {
-        let Some(violation) = lobby.violations.record(*player, lobby.now.utc, &settings) else { return };
-        // Nothing can be sent to a player who is going offline.
-        let conn = lobby.players.conn(*player).filter(|_| !found.lost.contains(player));
-        let Some(conn) = conn else { continue };
+    if let Some(conn) = lobby.players.conn(player) {
         let time = violation.time.to_string();
         lobby.send(conn, ServerMessage::SearchViolation(SearchViolation { count: violation.count, time }));
         lobby.send(conn, texts::information(violation.notice(&settings)));
+    }
+    if violation.ban(&settings).is_some() {
+        queues::cancel_searches_of(lobby, player);
     }
 }
 

@@ -8,13 +8,16 @@ use faf_protocol::{GameId, PlayerId};
 use crate::games::{Leaving, joining};
 use crate::io::{Effect, MatchOutcome, QueueEvent};
 use crate::matches::blame;
-use crate::matches::failure::{Failure, dismiss, fail, release};
+use crate::matches::failure::{Failure, fail, release};
 use crate::matchmaking::queue::QueueId;
 use crate::state::{Lobby, Match, Phase, Timer};
 
 /// Time that a host has for each guest to launch the game, in addition to the time in which the
 /// guests' games must start.
 const LAUNCH_TIMEOUT_PER_GUEST: Duration = Duration::from_secs(10);
+
+/// Time for a reply of the database. Players wait for it and can do nothing else.
+pub(super) const DATABASE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Moves a match to its next phase, which ends at `until`.
 pub(super) fn enter_phase(lobby: &mut Lobby, id: GameId, phase: Phase, until: Duration) {
@@ -43,15 +46,25 @@ pub(crate) fn host_is_ready(lobby: &mut Lobby, id: GameId) {
     }
 }
 
-/// Handles the launch of the game: the match is set up. For players without whom the host has
-/// begun, it is cancelled.
-pub(crate) fn launched(lobby: &mut Lobby, id: GameId) {
-    let Some(found) = lobby.matches.get(id).cloned() else { return };
+/// Handles a host whose game begins. Returns whether it may: the match fails because of a host who
+/// does not wait for the others.
+pub(crate) fn may_launch(lobby: &mut Lobby, id: GameId) -> bool {
+    let Some(found) = lobby.matches.get(id) else { return true };
     let members = lobby.games.get(id).map_or(&[][..], |game| game.members());
-    let missing: Vec<PlayerId> = found.players().filter(|player| !members.contains(player)).collect();
-    dismiss(lobby, id, &found, missing.into_iter(), Some(id));
-    lobby.matches.remove(id);
-    note_end(lobby, found.queue, Some(id), MatchOutcome::Launched);
+    if found.phase == Phase::WaitsForGuests && found.players().all(|player| members.contains(&player)) {
+        enter_phase(lobby, id, Phase::Launching, lobby.now.elapsed + DATABASE_TIMEOUT);
+        return true;
+    }
+    let host = found.host().into_iter().collect();
+    fail(lobby, id, Failure::PlayersLeft(host));
+    false
+}
+
+/// Handles the launch of the game: the match is set up.
+pub(crate) fn launched(lobby: &mut Lobby, id: GameId) {
+    if let Some(found) = lobby.matches.remove(id) {
+        note_end(lobby, found.queue, Some(id), MatchOutcome::Launched);
+    }
 }
 
 /// Notes for the operator how a match ended.
@@ -63,10 +76,9 @@ pub(super) fn note_end(lobby: &mut Lobby, queue: QueueId, game: Option<GameId>, 
 pub(crate) fn phase_is_over(lobby: &mut Lobby, id: GameId) {
     let Some(found) = lobby.matches.get(id).filter(|found| found.until <= lobby.now.elapsed) else { return };
     match found.phase {
-        Phase::Opening => {}
+        Phase::Opening | Phase::Launching => fail(lobby, id, Failure::Ours),
         Phase::WaitsForHost => {
-            // M5: guests who are gone are no less to blame.
-            let blamed = found.host().into_iter().chain(found.lost.iter().copied()).collect();
+            let blamed = found.host().into_iter().collect();
             fail(lobby, id, Failure::TimedOut(blamed));
         }
         Phase::WaitsForGuests => {
@@ -116,6 +128,16 @@ pub(crate) fn record_peer(
         peers.insert(peer);
     } else {
         peers.remove(&peer);
+    }
+}
+
+/// Records what the game of a player reports about its launch.
+pub(crate) fn record_status(lobby: &mut Lobby, id: GameId, player: PlayerId, status: &str) {
+    let Some(found) = lobby.matches.get_mut(id) else { return };
+    if status == "Ready" {
+        found.ready.insert(player);
+    } else {
+        found.ready.remove(&player);
     }
 }
 

@@ -16,5 +16,7 @@ mod failure;
 mod launching;
 
 pub(crate) use beginning::begin;
-pub(crate) use failure::cancel_all;
-pub(crate) use launching::{host_is_ready, launched, phase_is_over, player_left, player_lost, record_peer};
+pub(crate) use failure::{cancel_all, judge_accused};
+pub(crate) use launching::{
+    host_is_ready, launched, may_launch, phase_is_over, player_left, player_lost, record_peer, record_status,
+};

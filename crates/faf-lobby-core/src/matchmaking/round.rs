@@ -183,47 +183,58 @@ impl UnmatchedReason {
             | Self::OthersPlayBetterGames { .. } => None,
         }
     }
+
+    /// Returns the reason in few words without numbers, so that it can be counted.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::TooFewPlayers { .. } => "too few players",
+            Self::PartyTooLarge { .. } => "the party is larger than a team",
+            Self::BelowThreshold { .. } => "no opponent is close enough",
+            Self::RefusedByOpponents { .. } => "opponents wait for a closer match",
+            Self::OpponentsPlayOthers { .. } => "all possible opponents play others",
+            Self::RoundEnded { .. } => "the round was over before a possible match was tried",
+            Self::NoFullGame => "the parties nearby do not add up to two full teams",
+            Self::UnevenTeams => "the parties nearby cannot be split into two teams of equal size",
+            Self::GameTooPoor { .. } => "no game is even enough",
+            Self::OthersPlayBetterGames { .. } => "other games were better",
+        }
+    }
 }
 
 impl fmt::Display for UnmatchedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind();
         match self {
             Self::TooFewPlayers { waiting, needed } => {
-                write!(f, "too few players: {waiting} of {needed} are in the queue")
+                write!(f, "{kind}: {waiting} of {needed} are in the queue")
             }
             Self::PartyTooLarge { size, team_size } => {
                 write!(f, "the party has {size} players, but a team of this queue has {team_size}")
             }
             Self::BelowThreshold { quality, threshold, .. } => write!(
                 f,
-                "no opponent is close enough: the best match has a quality of {quality:.3}, and {threshold:.3} is needed"
+                "{kind}: the best match has a quality of {quality:.3}, and {threshold:.3} is needed"
             ),
-            Self::RefusedByOpponents { quality, threshold, .. } => write!(
-                f,
-                "opponents wait for a closer match: the best has a quality of {quality:.3}, and {threshold:.3} is needed"
-            ),
-            Self::OpponentsPlayOthers { quality, .. } => write!(
-                f,
-                "all possible opponents play others: the best match would have had a quality of {quality:.3}"
-            ),
+            Self::RefusedByOpponents { quality, threshold, .. } => {
+                write!(f, "{kind}: the best has a quality of {quality:.3}, and {threshold:.3} is needed")
+            }
+            Self::OpponentsPlayOthers { quality, .. } => {
+                write!(f, "{kind}: the best match would have had a quality of {quality:.3}")
+            }
             Self::RoundEnded { quality, .. } => write!(
                 f,
                 "the round was over before a possible match with a quality of {quality:.3} was tried"
             ),
-            Self::NoFullGame => f.write_str("the parties nearby do not add up to two full teams"),
-            Self::UnevenTeams => {
-                f.write_str("the parties nearby cannot be split into two teams of equal size")
-            }
+            Self::NoFullGame | Self::UnevenTeams => f.write_str(kind),
             Self::GameTooPoor { quality, minimum } => write!(
                 f,
-                "no game is even enough: the best has a quality of {:.3}, and {minimum:.3} is needed ({quality})",
+                "{kind}: the best has a quality of {:.3}, and {minimum:.3} is needed ({quality})",
                 quality.quality
             ),
-            Self::OthersPlayBetterGames { quality } => write!(
-                f,
-                "other games were better: the best with this party has a quality of {:.3}",
-                quality.quality
-            ),
+            Self::OthersPlayBetterGames { quality } => {
+                write!(f, "{kind}: the best with this party has a quality of {:.3}", quality.quality)
+            }
         }
     }
 }

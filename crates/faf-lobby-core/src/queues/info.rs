@@ -9,21 +9,16 @@ use crate::io::{Effect, Publication};
 use crate::state::{ListedBoundaries, Lobby, Queue};
 
 /// Returns all queues; none while the server shuts down.
-pub(crate) fn all(lobby: &mut Lobby) -> Arc<MatchmakerInfo> {
-    if lobby.is_draining() {
-        return Arc::new(MatchmakerInfo { queues: Vec::new() });
-    }
-    let now = lobby.now;
-    Arc::new(MatchmakerInfo { queues: lobby.queues.iter_mut().map(|queue| info(queue, now)).collect() })
+pub(crate) fn all(lobby: &Lobby) -> Arc<MatchmakerInfo> {
+    let queues = lobby.queues.iter().filter(|_| !lobby.is_draining());
+    Arc::new(MatchmakerInfo { queues: queues.map(|queue| info(queue, lobby.now)).collect() })
 }
 
 /// Reports the queues that have changed to everybody.
 pub(crate) fn report(lobby: &mut Lobby) {
-    let now = lobby.now;
-    let mut queues = Vec::new();
-    for id in lobby.queues.take_changes() {
-        queues.extend(lobby.queues.get_mut(id).map(|queue| info(queue, now)));
-    }
+    let changed = lobby.queues.take_changes();
+    let queues = changed.into_iter().filter_map(|id| lobby.queues.get(id));
+    let queues: Vec<_> = queues.map(|queue| info(queue, lobby.now)).collect();
     if !queues.is_empty() && !lobby.is_draining() {
         let info = Arc::new(MatchmakerInfo { queues });
         lobby.broadcast(ServerMessage::MatchmakerInfo(Arc::clone(&info)));
@@ -31,7 +26,7 @@ pub(crate) fn report(lobby: &mut Lobby) {
     }
 }
 
-fn info(queue: &mut Queue, now: Moment) -> Arc<QueueInfo> {
+fn info(queue: &Queue, now: Moment) -> Arc<QueueInfo> {
     let left = queue.next_pop.saturating_sub(now.elapsed);
     let ListedBoundaries { boundary_80s, boundary_75s } = queue.boundaries();
     Arc::new(QueueInfo {

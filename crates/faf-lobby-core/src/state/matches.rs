@@ -28,6 +28,7 @@ pub(crate) struct Match {
     /// The searches of the two teams, as they were when the match was made.
     pub(crate) searches: [Vec<MatchedSearch>; 2],
     pub(crate) quality: MatchQuality,
+    pub(crate) began_at: Duration,
     pub(crate) phase: Phase,
     /// Time at which the phase ends.
     pub(crate) until: Duration,
@@ -36,6 +37,8 @@ pub(crate) struct Match {
     /// For each player whose game has reported any peer as connected or disconnected, the peers
     /// that are connected (games.md section 6.8).
     pub(crate) peers: BTreeMap<PlayerId, BTreeSet<PlayerId>>,
+    /// Players whose game has reported last that it is ready for the launch.
+    pub(crate) ready: BTreeSet<PlayerId>,
 }
 
 /// A player in a match.
@@ -44,6 +47,16 @@ pub(crate) struct Matched {
     pub(crate) player: PlayerId,
     /// The faction that was drawn for the player.
     pub(crate) faction: Faction,
+}
+
+/// A player who has lost the connection during a match that failed.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Accused {
+    pub(crate) player: PlayerId,
+    /// Time at which the match began.
+    pub(crate) since: Duration,
+    /// Time of the judgement.
+    pub(crate) due: Duration,
 }
 
 /// A phase of setting up a match.
@@ -55,6 +68,8 @@ pub(crate) enum Phase {
     WaitsForHost,
     /// The guests' games are starting and connecting, until the host launches the game.
     WaitsForGuests,
+    /// The host has launched the game, and the database is asked for its map.
+    Launching,
     /// The match was cancelled; game processes may still run.
     Cancelled,
 }

@@ -69,6 +69,8 @@ pub(crate) struct Lobby {
     pub(crate) matches: Matches,
     pub(crate) violations: Violations,
     pub(crate) losses: Losses,
+    /// In the order in which they are judged.
+    pub(crate) accused: VecDeque<Accused>,
     pub(crate) returning: Returning,
     pub(crate) saving: Saving,
     /// All chance of the lobby.
@@ -127,6 +129,7 @@ impl Lobby {
             matches: Matches::default(),
             violations: Violations::default(),
             losses: Losses::default(),
+            accused: VecDeque::new(),
             returning: Returning::default(),
             saving: Saving::default(),
             random: Random::from_seed(seed),

@@ -1,7 +1,7 @@
 //! [`Queues`]: the queues of the matchmaker, and the searches in them (matchmaking.md section 1).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use faf_protocol::PlayerId;
@@ -47,7 +47,7 @@ pub struct Queue {
     pub(crate) estimated_wait: Option<Duration>,
     /// The boundaries of all searches, for all clients that ask before the searches change.
     #[serde(skip)]
-    listed: Option<ListedBoundaries>,
+    listed: OnceLock<ListedBoundaries>,
 }
 
 /// The boundaries of all searches, in the order in which they began.
@@ -115,28 +115,33 @@ impl Queue {
         self.planned
     }
 
+    /// Returns why searches have found no match, for each that was in a round.
+    pub fn reasons(&self) -> impl Iterator<Item = UnmatchedReason> {
+        self.searches.values().filter_map(|search| search.reason)
+    }
+
     pub(crate) fn searches(&self) -> impl Iterator<Item = (SearchId, &Search)> {
         self.searches.iter().map(|(id, search)| (*id, search))
     }
 
     pub(crate) fn searches_mut(&mut self) -> impl Iterator<Item = &mut Search> {
-        self.listed = None;
+        self.listed.take();
         self.searches.values_mut()
     }
 
     pub(crate) fn search_mut(&mut self, search: SearchId) -> Option<&mut Search> {
-        self.listed = None;
+        self.listed.take();
         self.searches.get_mut(&search)
     }
 
     /// Returns the boundaries of all searches, which are listed once for each change of a search.
-    pub(crate) fn boundaries(&mut self) -> ListedBoundaries {
+    pub(crate) fn boundaries(&self) -> ListedBoundaries {
         let searches = || self.searches.values().map(|search| search.boundaries);
         let list = || ListedBoundaries {
             boundary_80s: searches().map(Boundaries::boundary_80).collect(),
             boundary_75s: searches().map(Boundaries::boundary_75).collect(),
         };
-        self.listed.get_or_insert_with(list).clone()
+        self.listed.get_or_init(list).clone()
     }
 
     /// Number of players who search in the queue.
@@ -164,11 +169,6 @@ impl Queues {
         self.queues.values()
     }
 
-    /// Returns all queues, in the order of their ids, to change them.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Queue> {
-        self.queues.values_mut()
-    }
-
     /// Adds a queue without searches, whose first round comes after `wait`.
     pub(crate) fn add(&mut self, data: QueueData, now: Duration, wait: Duration) {
         let id = data.id;
@@ -181,7 +181,7 @@ impl Queues {
             planned: wait,
             waiting_times: WaitingTimes::default(),
             estimated_wait: None,
-            listed: None,
+            listed: OnceLock::new(),
         };
         self.queues.insert(id, queue);
         self.changed.insert(id);
@@ -213,7 +213,7 @@ impl Queues {
         }
         entered.players += search.players.len() as u32;
         entered.searches.insert(id, search);
-        entered.listed = None;
+        entered.listed.take();
         self.changed.insert(queue);
         self.is_unsaved = true;
         Some(id)
@@ -223,7 +223,7 @@ impl Queues {
     pub(crate) fn leave(&mut self, queue: QueueId, search: SearchId) -> Option<Search> {
         let left = self.queues.get_mut(&queue)?;
         let search = left.searches.remove(&search)?;
-        left.listed = None;
+        left.listed.take();
         left.players -= search.players.len() as u32;
         for player in &search.players {
             if let Some(searches) = self.searching.get_mut(player) {

@@ -29,6 +29,16 @@ pub struct SavedQueues {
     pub violations: Violations,
 }
 
+impl SavedQueues {
+    /// Returns the members of a player's party, the owner first; `None` if the player is in no
+    /// party with others.
+    #[must_use]
+    pub fn party_of(&self, player: PlayerId) -> Option<Vec<PlayerId>> {
+        let party = self.parties.iter().find(|party| party.iter().any(|member| member.player == player))?;
+        Some(party.iter().map(|member| member.player).collect())
+    }
+}
+
 /// A search as it is saved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedSearch {

@@ -28,6 +28,8 @@ pub(crate) enum Timer {
     SaveQueues,
     /// Parties and searches of before the restart are no longer expected back.
     StopReturning,
+    /// Players who have lost their connection during a match are judged.
+    Judge,
     /// The phase of this match is over.
     Match(GameId),
     /// The failed write about this game is tried again.

@@ -106,6 +106,50 @@ fn states_of_a_process_out_of_order_change_nothing() {
 }
 
 #[test]
+fn a_database_that_does_not_reply_ends_a_match_and_nobody_is_blamed() {
+    // It is asked at the beginning for maps, and at the launch for the map of the game.
+    for is_launch in [false, true] {
+        let mut story = Story::of(2);
+        if is_launch {
+            story.assembled(1, 2);
+            story.lobby.holds_replies = true;
+            story.process(1, &["Launching"]);
+        } else {
+            story.start(1, SOLO);
+            story.start(2, SOLO);
+            story.lobby.holds_replies = true;
+            story.wait_until(FIRST_ROUND);
+        }
+        story.wait(19);
+        assert!(story.outcomes().is_empty());
+        story.wait(1);
+        assert_eq!(story.outcomes(), [MatchOutcome::Errored]);
+        story.lobby.holds_replies = false;
+        while story.lobby.reply_next() {}
+        assert_eq!(story.inside()["violations"], serde_json::json!({}));
+        for player in 1..=2 {
+            story.process(player, &["Ended"]);
+            story.assert_free(player);
+        }
+    }
+}
+
+#[test]
+fn a_host_who_does_not_wait_for_the_others_is_blamed() {
+    for states in [&["Idle", "Launching"][..], &["Idle", "Lobby", "Launching"]] {
+        let mut story = Story::of(2);
+        story.matched(1, 2);
+        story.process(1, states);
+        assert_eq!(story.outcomes(), [MatchOutcome::PlayerLeft], "{states:?}");
+        assert!(story.lobby.store.games.is_empty());
+        assert_eq!(story.inside()["violations"]["1"]["count"], 1);
+        assert!(story.seen(2).contains(&"cancelled 1".to_owned()));
+        story.process(2, &["Ended"]);
+        story.assert_free(2);
+    }
+}
+
+#[test]
 fn a_launch_that_comes_with_the_end_of_the_time_counts() {
     let mut story = Story::of(2);
     story.assembled(1, 2);
@@ -113,11 +157,11 @@ fn a_launch_that_comes_with_the_end_of_the_time_counts() {
     story.wait(69);
     story.lobby.holds_replies = true;
     story.process(1, &["Launching"]);
-    // The time ends while the map is looked up: the match is over, and the game does not begin.
+    // The time ends while the map is looked up, which is not the fault of anybody.
     story.wait(2);
     while story.lobby.reply_next() {}
-    assert_eq!(story.outcomes(), [MatchOutcome::TimedOut]);
-    assert!(story.lobby.store.games.is_empty(), "a cancelled match is not launched");
+    assert_eq!(story.outcomes(), [MatchOutcome::Launched]);
+    assert_eq!(story.lobby.store.games.len(), 1);
     story.lobby.holds_replies = false;
     for player in 1..=2 {
         story.process(player, &["Ended"]);

@@ -141,18 +141,18 @@ fn a_lost_connection_cancels_the_match_when_the_player_is_needed() {
                 let id = if is_opening { "null" } else { "1" };
                 assert_cancelled(&mut story, other, id, false, &context);
             }
-            let violations = story.inside()["violations"].clone();
-            assert_eq!(violations[leaver.to_string()]["count"], 1, "{context}");
-            assert_eq!(violations.as_object().unwrap().len(), 1, "{context}");
             if story.activity(other) != "Idle" {
                 story.process(other, &["Ended"]);
             }
             story.assert_free(other);
-            // The blamed player is told nothing at the next login, but the violation counts.
+            // The player is judged when it is known how many others were lost.
             story.log_in(leaver);
             assert_eq!(story.seen(leaver), [""; 0], "{context}");
             story.assert_free(leaver);
+            assert_eq!(story.inside()["violations"], json!({}), "{context}");
             story.wait(200);
+            assert_eq!(story.seen(leaver)[0], "violation 1", "{context}");
+            assert_eq!(story.inside()["violations"].as_object().unwrap().len(), 1, "{context}");
             assert_eq!(story.outcomes().len(), 1, "{context}");
             assert_eq!(story.inside()["matches"]["matches"], json!({}), "{context}");
             story.lobby.check();
@@ -248,6 +248,7 @@ fn all_guests_who_are_gone_when_they_are_needed_are_blamed() {
     story.disconnect(other);
     story.process(host, &["Idle", "Lobby"]);
     assert_eq!(story.outcomes(), [MatchOutcome::PlayerLeft]);
+    story.wait(60);
     let violations = story.inside()["violations"].clone();
     let blamed: Vec<_> = violations.as_object().unwrap().keys().cloned().collect();
     let mut expected = [mate.to_string(), other.to_string()];
@@ -267,6 +268,7 @@ fn a_host_who_does_not_start_is_blamed_with_the_guests_who_are_gone() {
     story.disconnect(mate);
     story.wait(60);
     assert_eq!(story.outcomes(), [MatchOutcome::TimedOut]);
+    story.wait(60);
     let violations = story.inside()["violations"].clone();
     assert_eq!(violations[host.to_string()]["count"], 1);
     assert_eq!(violations[mate.to_string()]["count"], 1);

@@ -220,7 +220,7 @@ fn a_blamed_player_who_logs_in_again_is_still_timed_out() {
         story.disconnect(2);
         story.process(1, &["Ended"]);
         story.log_in(2);
-        story.wait(1);
+        story.wait(60);
         story.seen(1);
         story.seen(2);
     }
@@ -257,4 +257,29 @@ fn a_player_cannot_return_to_a_match_that_has_failed() {
     assert!(seen.len() == 1 && seen[0].starts_with("info: The game you were connected to"), "{seen:?}");
     assert_eq!(story.activity(2), "Idle");
     reply(&mut story);
+}
+
+/// Otherwise the player could make one more match fail.
+#[test]
+fn a_player_who_is_timed_out_meanwhile_searches_no_more() {
+    let mut story = Story::of(2);
+    for round in 1..=2 {
+        story.matched(1, 2);
+        story.process(1, &["Idle", "Lobby"]);
+        // The guest's process does not start, and is given up before the match is.
+        story.wait(60);
+        story.seen(2);
+        story.start(2, SOLO);
+        assert_eq!(story.seen(2), [format!("{SOLO} start")]);
+        story.wait(10);
+        let seen = story.seen(2);
+        assert_eq!(seen[0], format!("violation {round}"));
+        let is_searching = story.activity(2) == "SearchingLadder";
+        assert_eq!(is_searching, round == 1);
+        assert_eq!(seen.contains(&format!("{SOLO} stop")), round == 2);
+        story.stop(2, SOLO);
+        story.process(1, &["Ended"]);
+        story.seen(1);
+        story.seen(2);
+    }
 }

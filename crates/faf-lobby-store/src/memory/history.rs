@@ -36,7 +36,10 @@ impl Memory {
         let is_wanted = |listed: &ListedGame| {
             let is_of_player = |key: &String| listed.players.iter().any(|player| login_key(player) == *key);
             let is_unrated = !listed.game.is_live && listed.game.validity != Some(Validity::Valid);
-            key.as_ref().is_none_or(is_of_player) && (!filter.is_unrated || is_unrated)
+            let is_match = || self.queue_games.iter().any(|played| played.game == listed.game.id);
+            key.as_ref().is_none_or(is_of_player)
+                && (!filter.is_unrated || is_unrated)
+                && (!filter.is_match || is_match())
         };
         Ok(listed.filter(is_wanted).take(filter.limit as usize).collect())
     }

@@ -32,16 +32,13 @@ pub(super) enum Commands {
 
 pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
     let Commands::List { player, unrated, limit, json } = command;
-    let filter = GameFilter { player, is_unrated: unrated, limit };
+    let filter = GameFilter { player, is_unrated: unrated, is_match: false, limit };
     let games = with_existing_store(database, async |store| store.list_games(filter).await)?;
     if json {
         games.iter().for_each(|game| print_line(&listed_as_json(game)));
         return Ok(());
     }
-    print_line(&format!(
-        "{:>8}  {:<25}  {:<24}  {:<10}  {}",
-        "number", "launched", "validity", "mod", "title, host and players"
-    ));
+    print_line(&heading());
     games.iter().for_each(|game| print_line(&as_text(game)));
     Ok(())
 }
@@ -54,7 +51,15 @@ fn validity(game: &LaunchedGame) -> &'static str {
     }
 }
 
-fn as_text(ListedGame { game, players }: &ListedGame) -> String {
+/// Returns the heading of a list of games.
+pub(super) fn heading() -> String {
+    format!(
+        "{:>8}  {:<25}  {:<24}  {:<10}  {}",
+        "number", "launched", "validity", "mod", "title, host and players"
+    )
+}
+
+pub(super) fn as_text(ListedGame { game, players }: &ListedGame) -> String {
     let players: Vec<String> = players.iter().map(|player| escaped(player).to_string()).collect();
     format!(
         "{:>8}  {:<25}  {:<24}  {:<10}  \"{}\" of {}: {}",
@@ -68,7 +73,7 @@ fn as_text(ListedGame { game, players }: &ListedGame) -> String {
     )
 }
 
-fn listed_as_json(ListedGame { game, players }: &ListedGame) -> Value {
+pub(super) fn listed_as_json(ListedGame { game, players }: &ListedGame) -> Value {
     let mut value = as_json(game);
     value["players"] = players.iter().map(|player| escaped(player).to_string()).collect();
     value

@@ -66,7 +66,7 @@ enum Commands {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Explain stored results, also while a server runs
+    /// Explain stored results and searches for matches, also while a server runs
     #[command(arg_required_else_help = false)]
     Explain {
         #[command(flatten)]
@@ -144,7 +144,7 @@ fn execute(CommandLine { config, command }: CommandLine) -> Result<(), Failure> 
         }
         Commands::User { flags, command } => user::run(command, &database(flags)?),
         Commands::Seed { flags, file } => seed(&database(flags)?, &file),
-        Commands::Explain { flags, command } => explain::run(&command, &database(flags)?),
+        Commands::Explain { flags, command } => explain::run(&command, &flags.settings(config)?),
         Commands::Game { flags, command } => game::run(command, &database(flags)?),
         Commands::Backup { flags, file } => backup::run(&database(flags)?, &file),
         Commands::Replay(arguments) => replay::run(&arguments),

@@ -76,6 +76,7 @@ fn only_serve_user_add_and_seed_create_a_missing_database() {
         "user token Ada",
         "game list",
         "explain game 1",
+        "explain player Ada",
         "backup copy.sqlite",
     ] {
         let problem = operator.fail(&format!("{command} --database mistyped.sqlite"), 4);

@@ -28,6 +28,8 @@ async fn deceptive_texts_are_escaped_everywhere() {
         "game list --json",
         "explain game 7",
         "explain game 7 --json",
+        "explain player Ada",
+        "explain player Ada --json",
     ] {
         let output = operator.succeed(&format!("{command} --database a.sqlite"));
         assert!(!output.contains(['\u{202e}', '\u{200b}', '\x1b']), "{command}: {output:?}");

@@ -4,6 +4,7 @@
 
 mod check;
 mod database;
+mod explain_player;
 mod listing;
 mod log;
 mod online;
@@ -46,6 +47,7 @@ fn help_is_found_everywhere() {
         "user token",
         "seed",
         "explain game",
+        "explain player",
         "game list",
         "matchmaking replay",
         "backup",
@@ -69,7 +71,8 @@ fn wrong_usage_has_its_own_exit_code() {
     operator.fail("explain", 2);
     operator.fail("explain game", 2);
     operator.fail("explain game seven", 2);
-    operator.fail("explain player 7", 2);
+    operator.fail("explain player", 2);
+    operator.fail("explain queue 7", 2);
 }
 
 #[test]

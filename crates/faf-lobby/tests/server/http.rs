@@ -200,6 +200,50 @@ async fn overview_has_only_public_data() {
 }
 
 #[tokio::test]
+async fn queues_and_matches_are_shown_without_ratings() {
+    let server = TestServer::start_with_queues().await;
+    let mut ada = server.log_in(WireFormat::WebSocket, "Ada").await;
+    let mut bob = server.log_in(WireFormat::SimpleJson, "Bob").await;
+    let cem = server.log_in(WireFormat::QDataStream, "Cem").await;
+    let mut watcher = Watcher::come(&server).await;
+    cem.search("tmm2v2").await;
+    watcher.wait_for(r#""unmatched":[{"reason":"too few players","searches":1}]"#).await;
+    let overview = parse(&server.get("/overview").await.1);
+    let queues = overview["queues"].as_array().unwrap();
+    let names: Vec<_> = queues.iter().map(|queue| &queue["name"]).collect();
+    assert_eq!(names, ["ladder1v1", "tmm2v2"]);
+    assert_eq!((&queues[1]["players"], &queues[1]["team_size"]), (&json!(1), &json!(2)));
+    assert!(queues[1]["next_round"].is_string());
+    assert_eq!((&queues[0]["unmatched"], &overview["matches"]), (&json!([]), &json!([])));
+
+    ada.search("ladder1v1").await;
+    bob.search("ladder1v1").await;
+    watcher.wait_for(r#""outcome":null"#).await;
+    // The host's game ends before it is ready.
+    let host = tokio::select! {
+        _ = ada.receive_command("game_launch") => ada,
+        _ = bob.receive_command("game_launch") => bob,
+    };
+    host.send_as_game("GameState", r#"["Ended"]"#).await;
+    watcher.wait_for(r#""outcome":"player_left""#).await;
+    let (_, body) = server.get("/overview").await;
+    let found = &parse(&body)["matches"][0];
+    let mut names: Vec<_> = [0, 1].map(|team: usize| found["teams"][team][0].as_str().unwrap()).into();
+    names.sort_unstable();
+    assert_eq!((names, &found["queue"]), (vec!["Ada", "Bob"], &json!("ladder1v1")));
+    assert_eq!(found["waited_seconds"].as_array().unwrap().len(), 2);
+    assert!(found["quality"].is_f64() && found["game"].is_u64());
+    for private in ["boundary", "1500"] {
+        assert!(!body.contains(private), "{private} is in\n{body}");
+    }
+    server
+        .wait_for_metric(
+            r#"server_matchmaker_queue_matches_total{queue="ladder1v1",status="aborted by player"} 1"#,
+        )
+        .await;
+}
+
+#[tokio::test]
 async fn event_streams_are_limited_and_leave_room_for_operators() {
     let server = TestServer::start().await;
     let mut watchers = Vec::new();

@@ -13,7 +13,7 @@ use faf_lobby::config::{Listen, OpenRegistration, Settings};
 use faf_lobby::passwords::digest;
 use faf_lobby::server::{Server, Service, Shutdown};
 use faf_lobby::store::facts::Facts;
-use faf_lobby::store::{self, Store};
+use faf_lobby::store::{self, SeedFile, Store};
 use faf_protocol::{Message, WireFormat};
 use hyper::header::{HeaderName, HeaderValue};
 use tempfile::TempDir;
@@ -26,6 +26,17 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// Name of the database file in the folder of a server.
 pub(crate) const DATABASE: &str = "test.sqlite";
+
+/// A seed with two queues and a map for both.
+const QUEUES: &str = r#"{
+    "maps": [{"map_id": 1, "version_id": 12, "display_name": "Test map", "filename": "maps/testmap.zip",
+              "version": 1, "ranked": true, "max_players": 4, "width": 256, "height": 256}],
+    "map_pools": [{"id": 1, "name": "All", "maps": [{"version_id": 12, "weight": 1}]}],
+    "queues": [{"id": 1, "technical_name": "ladder1v1", "featured_mod": "faf", "leaderboard": "ladder_1v1",
+                "team_size": 1, "enabled": true, "pools": [{"pool": 1}]},
+               {"id": 2, "technical_name": "tmm2v2", "featured_mod": "faf", "leaderboard": "global",
+                "team_size": 2, "enabled": true, "pools": [{"pool": 1}]}]
+}"#;
 
 /// Awaits work that should finish soon; panics if it does not.
 pub(crate) async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
@@ -51,6 +62,18 @@ impl TestServer {
     /// Starts a server on which the first login creates an account.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), change).await
+    }
+
+    /// Starts a server with the queues `ladder1v1` and `tmm2v2`, which have a round every second.
+    pub(crate) async fn start_with_queues() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join(DATABASE)).unwrap();
+        store.seed(SeedFile::parse(QUEUES).unwrap()).await.unwrap();
+        drop(store);
+        Self::start_in(folder, |settings| {
+            (settings.queue_pop_time_max, settings.queue_pop_time_min) = (1.0, 1.0);
+        })
+        .await
     }
 
     /// Starts a server on the database in this folder.
@@ -276,6 +299,12 @@ impl Client {
         self.send_as_game("GameState", r#"["Lobby"]"#).await;
         self.receive_command("HostGame").await;
         launch["uid"].as_u64().unwrap()
+    }
+
+    /// Enters a queue of the matchmaker.
+    pub(crate) async fn search(&self, queue: &str) {
+        self.send(&format!(r#"{{"command":"game_matchmaking","state":"start","queue_name":"{queue}"}}"#))
+            .await;
     }
 
     /// Gives a player an army and a team, as the host of a game.

@@ -125,6 +125,40 @@ async fn page_follows_events() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Chromium; .ci/run runs it"]
+async fn page_shows_queues_and_matches() {
+    let browser = Browser::start();
+    let server = TestServer::start_with_queues().await;
+    open(&browser, &server);
+    browser.wait_for("queues", "1 against 1: 0 players wait");
+    browser.wait_for("queues", "next round within a minute");
+    let mut ada = server.log_in(WireFormat::WebSocket, "Ada").await;
+    let mut bob = server.log_in(WireFormat::SimpleJson, "Bob").await;
+    let cem = server.log_in(WireFormat::QDataStream, "Cem").await;
+    cem.search("tmm2v2").await;
+    browser.wait_for("queues", "2 against 2: 1 player waits");
+    browser.wait_for("queues", "1 search without a match: too few players");
+    ada.search("ladder1v1").await;
+    bob.search("ladder1v1").await;
+    browser.wait_for("matches", "ladder1v1");
+    for text in ["being set up, quality 0.", "waited < 1 min", "Ada", "Bob"] {
+        browser.wait_for("matches", text);
+    }
+    let host = tokio::select! {
+        _ = ada.receive_command("game_launch") => ada,
+        _ = bob.receive_command("game_launch") => bob,
+    };
+    host.send_as_game("GameState", r#"["Ended"]"#).await;
+    browser.wait_for("matches", "a player left, quality");
+    for width in [320, 768, 1280] {
+        check_fits(&browser, width);
+    }
+    browser.resize(1280, 1400);
+    browser.picture("matchmaker");
+    check_is_clean(&browser);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Chromium; .ci/run runs it"]
 async fn text_of_players_is_not_html() {
     let browser = Browser::start();
     let server = TestServer::start().await;

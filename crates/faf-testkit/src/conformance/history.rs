@@ -1,6 +1,7 @@
 //! Launched games, for operators.
 
 use faf_lobby_core::Game;
+use faf_lobby_core::matchmaking::queue::QueueId;
 use faf_lobby_store::{Backend, GameFilter};
 use faf_protocol::GameId;
 
@@ -32,14 +33,16 @@ pub async fn game_record_is_complete(backend: &impl Backend) {
     assert_eq!(backend.game_record(GameId(99)).await.unwrap(), None);
 }
 
-pub async fn games_are_listed_by_player_and_validity(backend: &impl Backend) {
+pub async fn games_are_listed_by_player_validity_and_kind(backend: &impl Backend) {
     plant_for_games(backend).await;
     let mut season = Season::default();
     let (rated, mut unrated) = (season.play(1), season.play(2));
+    unrated.launched.queue = Some(QueueId(4));
     unrated.end.validity = faf_lobby_core::validity::Validity::UnknownResult;
     unrated.end.rated = None;
     let list = async |player: Option<&str>, is_unrated| {
-        let filter = GameFilter { player: player.map(str::to_owned), is_unrated, limit: 10 };
+        let filter =
+            GameFilter { player: player.map(str::to_owned), is_unrated, limit: 10, ..GameFilter::default() };
         backend.list_games(filter).await.unwrap()
     };
     for played in [&rated, &unrated] {
@@ -58,6 +61,8 @@ pub async fn games_are_listed_by_player_and_validity(backend: &impl Backend) {
     assert_eq!(list(None, true).await, all[..1]);
     assert_eq!(list(Some("ADA"), false).await, all);
     assert!(list(Some("nobody"), false).await.is_empty());
+    let matches = GameFilter { is_match: true, limit: 10, ..GameFilter::default() };
+    assert_eq!(backend.list_games(matches).await.unwrap(), all[..1]);
     let newest = GameFilter { limit: 1, ..GameFilter::default() };
     assert_eq!(backend.list_games(newest).await.unwrap(), all[..1]);
 }

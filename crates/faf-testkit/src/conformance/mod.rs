@@ -51,7 +51,7 @@ macro_rules! conformance_tests {
                 match_is_stored_with_its_queue, golden_seed_has_its_queues,
                 contradicting_queues_are_refused, parties_and_searches_are_saved,
                 opened_match_has_its_history;
-            history: game_record_is_complete, games_are_listed_by_player_and_validity;
+            history: game_record_is_complete, games_are_listed_by_player_validity_and_kind;
             outbox: game_end_goes_into_the_outbox, retried_write_publishes_nothing_twice,
                 refused_write_publishes_nothing, messages_stay_until_delivered,
                 publications_may_follow_the_end;

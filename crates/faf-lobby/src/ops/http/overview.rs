@@ -1,8 +1,10 @@
 //! The overview of the lobby for everyone who can reach the port: the status page shows it.
 //!
-//! It only counts games that are not public, and shows nothing about single players. Texts of
-//! clients are [escaped](faf_lobby_core::escaped), since people read them.
+//! It only counts searches for matches, and games that are not public. It shows nothing about
+//! single players but their names, countries, global ratings and matches. Texts of clients are
+//! [escaped](faf_lobby_core::escaped), since people read them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,16 +14,16 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use faf_lobby_core::{Timestamp, World, escaped};
+use faf_lobby_core::{Queue, Timestamp, World, escaped};
 use faf_protocol::GameId;
-use faf_protocol::server_message::{GameInfo, GameInfoState, Player};
+use faf_protocol::server_message::{GameInfo, GameInfoState, MatchmakerInfo, Player, QueueInfo};
 use serde::{Serialize, Serializer};
 use tokio::sync::{Mutex, Semaphore, watch};
 
 use super::Interface;
 use super::status_page::STREAMS;
 use crate::clock::utc_now;
-use crate::ops::activity::{Activity, ActivityLog, as_text, is_for_everybody};
+use crate::ops::activity::{Activity, ActivityLog, RecentMatch, as_text, is_for_everybody};
 
 /// Minimum age of an overview before the lobby is asked for another one, however many clients
 /// want one.
@@ -111,6 +113,10 @@ struct Snapshot {
     players: Vec<Arc<Player>>,
     games: Vec<Arc<GameInfo>>,
     activity: Vec<Arc<Activity>>,
+    queues: Arc<MatchmakerInfo>,
+    /// Number of searches without a match, by queue and reason.
+    unmatched: BTreeMap<String, BTreeMap<&'static str, usize>>,
+    matches: Vec<Arc<RecentMatch>>,
 }
 
 impl Snapshot {
@@ -120,8 +126,20 @@ impl Snapshot {
             players: world.players(),
             games: world.game_infos(),
             activity: activity.recent(),
+            queues: world.queue_infos(),
+            unmatched: world.queues().map(|queue| (queue.data().name.clone(), unmatched(queue))).collect(),
+            matches: activity.matches(),
         }
     }
+}
+
+/// Counts the searches without a match by reason.
+fn unmatched(queue: &Queue) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for reason in queue.reasons() {
+        *counts.entry(reason.kind()).or_insert(0) += 1;
+    }
+    counts
 }
 
 #[derive(Debug, Serialize)]
@@ -137,6 +155,31 @@ struct Overview<'a> {
     restricted: Restricted,
     /// Activity, newest last.
     activity: &'a [Arc<Activity>],
+    /// The queues of the matchmaker, in the order of their ids.
+    queues: Vec<ListedQueue<'a>>,
+    /// The last matches, newest last.
+    matches: &'a [Arc<RecentMatch>],
+}
+
+#[derive(Debug, Serialize)]
+struct ListedQueue<'a> {
+    #[serde(serialize_with = "serialize_escaped")]
+    name: &'a str,
+    team_size: u32,
+    /// Number of players who search.
+    players: u32,
+    /// Time of the next round.
+    next_round: &'a str,
+    /// How long a search takes, if that is known.
+    estimated_wait_seconds: Option<u64>,
+    /// Why searches have no match, the most common reason first.
+    unmatched: Vec<Unmatched>,
+}
+
+#[derive(Debug, Serialize)]
+struct Unmatched {
+    reason: &'static str,
+    searches: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -213,6 +256,13 @@ impl<'a> Overview<'a> {
             live: Vec::new(),
             restricted: Restricted::default(),
             activity: &snapshot.activity,
+            queues: snapshot
+                .queues
+                .queues
+                .iter()
+                .map(|queue| ListedQueue::of(queue, &snapshot.unmatched))
+                .collect(),
+            matches: &snapshot.matches,
         };
         for game in &snapshot.games {
             overview.add(game);
@@ -255,6 +305,23 @@ impl<'a, S> ListedGame<'a, S> {
     fn of(game: &'a GameInfo, state: S) -> Self {
         let GameInfo { uid, title, host, mapname: map, featured_mod, .. } = game;
         Self { id: *uid, title, host, map, featured_mod, state }
+    }
+}
+
+impl<'a> ListedQueue<'a> {
+    fn of(queue: &'a QueueInfo, unmatched: &BTreeMap<String, BTreeMap<&'static str, usize>>) -> Self {
+        let counts = unmatched.get(&queue.queue_name).into_iter().flatten();
+        let mut unmatched: Vec<_> =
+            counts.map(|(reason, searches)| Unmatched { reason, searches: *searches }).collect();
+        unmatched.sort_by_key(|unmatched| Reverse(unmatched.searches));
+        Self {
+            name: &queue.queue_name,
+            team_size: queue.team_size,
+            players: queue.num_players,
+            next_round: &queue.queue_pop_time,
+            estimated_wait_seconds: queue.estimated_wait_seconds,
+            unmatched,
+        }
     }
 }
 

@@ -25,8 +25,7 @@ const QUALITY: [f64; 13] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 
 const IMBALANCE: [f64; 13] =
     [50.0, 100.0, 150.0, 200.0, 250.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0, 1000.0];
 
-/// Upper bounds of the difference of the highest and the lowest rating in a match, in rating
-/// points.
+/// Upper bounds of the difference of the highest and the lowest rating of a match.
 const VARIETY: [f64; 15] = [
     100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0, 1000.0, 1200.0, 1400.0, 1600.0, 1800.0,
     2000.0,
@@ -35,7 +34,7 @@ const VARIETY: [f64; 15] = [
 /// Upper bounds of the duration of searches, in seconds.
 const DURATION: [f64; 11] = [30.0, 60.0, 120.0, 180.0, 240.0, 300.0, 420.0, 600.0, 900.0, 1800.0, 3600.0];
 
-/// Histograms by labels.
+/// Histograms with these labels, all with the same upper bounds.
 type Histograms<const N: usize> = Family<FreeLabels<N>, Histogram, fn() -> Histogram>;
 
 /// The figures of the queues.

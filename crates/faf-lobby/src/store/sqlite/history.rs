@@ -46,10 +46,13 @@ impl History for Sqlite {
                          SELECT gameId FROM game_player_stats p JOIN login l ON l.id = playerId
                          WHERE login_key = :player))
                    AND (NOT :unrated OR validity <> 0 AND NOT is_live)
+                   AND (NOT :match OR EXISTS (
+                         SELECT 1 FROM matchmaker_queue_game WHERE game_stats_id = g.id))
                  ORDER BY g.id DESC LIMIT :limit",
             ))?;
             let values = named_params! {
-                ":player": key, ":unrated": filter.is_unrated, ":limit": filter.limit
+                ":player": key, ":unrated": filter.is_unrated, ":match": filter.is_match,
+                ":limit": filter.limit
             };
             let rows = select.query_map(values, |row| {
                 let game = launched_game(row)?;

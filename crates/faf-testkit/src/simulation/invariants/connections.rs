@@ -138,7 +138,7 @@ impl Checker {
         {
             self.online.remove(&player);
             self.processes.remove(&player);
-            self.losses.record(self.now);
+            self.losses.record(player, self.now);
             self.forget_searches(player);
         }
     }

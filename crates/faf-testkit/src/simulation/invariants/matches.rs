@@ -1,7 +1,7 @@
 //! Matches, from the round that makes them to the launch of their games, and who is blamed if that
 //! fails.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use faf_lobby_core::{ConnId, MatchOutcome, Popped, Settings};
@@ -26,19 +26,22 @@ const COMMON_LOSSES: usize = 12;
 /// Share of the players whose loss is nobody's fault, with a margin.
 const COMMON_SHARE: f64 = COMMON_LOSSES_SHARE + 0.02;
 
-/// Times at which players have lost their connections.
+/// Time after which a player is judged whose connection was lost during a match.
+const JUDGED_AFTER: Duration = Duration::from_secs(60);
+
+/// Times at which players have last lost their connections.
 #[derive(Debug, Default)]
-pub(super) struct Losses(VecDeque<Duration>);
+pub(super) struct Losses(BTreeMap<PlayerId, Duration>);
 
 impl Losses {
-    pub(super) fn record(&mut self, now: Duration) {
-        self.0.retain(|at| *at + LOSSES_WINDOW > now);
-        self.0.push_back(now);
+    pub(super) fn record(&mut self, player: PlayerId, now: Duration) {
+        self.0.retain(|_, at| *at + LOSSES_WINDOW > now);
+        self.0.insert(player, now);
     }
 
     /// Returns whether so many were lost lately that it must be nobody's fault.
     fn are_common(&self, now: Duration, online: usize) -> bool {
-        let lost = self.0.iter().filter(|at| **at + LOSSES_WINDOW > now).count();
+        let lost = self.0.values().filter(|at| **at + LOSSES_WINDOW > now).count();
         lost > COMMON_LOSSES && lost as f64 > COMMON_SHARE * (online + lost) as f64
     }
 }
@@ -134,10 +137,22 @@ impl Checker {
     pub(super) fn violation_told(&mut self, conn: ConnId) -> Result<(), Violation> {
         self.coverage.count("violations");
         let player = self.connection(conn, "sent a violation")?.player;
-        self.just_blamed.extend(player);
+        let now = self.now;
+        let is_due = |(accused, at): &(PlayerId, Duration)| {
+            Some(*accused) == player && *at + JUDGED_AFTER <= now && now <= *at + JUDGED_AFTER + SLACK
+        };
+        // Others are blamed in the step in which their match fails.
+        if let Some(place) = self.accused.iter().position(is_due) {
+            self.accused.remove(place);
+        } else {
+            self.just_blamed.extend(player);
+        }
         let is_common = self.losses.are_common(self.now, self.online.len());
         ensure(
-            player.is_some() && !is_common && !self.is_unavailable && !self.is_draining,
+            player.is_some()
+                && !is_common
+                && !self.is_draining
+                && !(self.is_unavailable && player.is_some_and(|player| self.just_blamed.contains(&player))),
             Law::BlameIsDeserved,
             || {
                 format!(
@@ -166,6 +181,10 @@ impl Checker {
             return Ok(());
         }
         self.just_blamed.retain(|player| !found.players().any(|one| one == *player));
+        let now = self.now;
+        self.accused.retain(|(_, at)| now <= *at + JUDGED_AFTER + SLACK);
+        let lost = found.conns.iter().filter(|(player, conn)| self.online.get(*player) != Some(*conn));
+        self.accused.extend(lost.map(|(player, _)| (*player, now)));
         for (player, conn) in &found.conns {
             let stayed = self.online.get(player) == Some(conn) && !self.does_else(*player, *conn, game);
             ensure(!stayed || self.just_cancelled.contains(player), Law::MatchesEnd, || {

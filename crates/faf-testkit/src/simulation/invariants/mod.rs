@@ -70,6 +70,8 @@ pub struct Checker {
     just_cancelled: BTreeSet<PlayerId>,
     /// Players who were blamed in this step for a match that has failed.
     just_blamed: BTreeSet<PlayerId>,
+    /// Players who were lost in a match that has failed, with the time of the failure.
+    accused: Vec<(PlayerId, Duration)>,
     /// Matches that are being set up.
     matches: BTreeMap<GameId, Found>,
     losses: Losses,

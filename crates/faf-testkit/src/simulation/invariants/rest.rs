@@ -175,6 +175,7 @@ impl Checker {
         self.searching.clear();
         self.matches.clear();
         self.losses = Losses::default();
+        self.accused.clear();
         self.is_draining = false;
         self.open.clear();
         self.last_request = None;

@@ -1,35 +1,19 @@
-//! `faf-lobby explain`: the reasons for stored results.
+//! `faf-lobby explain game`: how a game went, and why it was rated or not.
 
 use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Context;
-use clap::Subcommand;
 use faf_lobby_core::{Decision, escaped};
 use faf_protocol::GameId;
 use faf_protocol::server_message::Rating;
 use serde_json::{Value, json};
 
-use super::{game, print_line, whole, with_existing_store};
+use crate::cli::{game, print_line, with_existing_store};
 use crate::exit_code::Failure;
 use crate::store::{GameRecord, LaunchedGame, PlayerRecord};
 
-#[derive(Debug, Subcommand)]
-pub(super) enum Commands {
-    /// Show how a game went, what was stored of it, and why it was rated or not
-    Game {
-        /// Number of the game
-        #[arg(value_name = "ID", value_parser = whole::<u32>(0..=u64::from(u32::MAX)))]
-        id: u32,
-        /// Print it as one JSON object
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-pub(super) fn run(command: &Commands, database: &Path) -> Result<(), Failure> {
-    let Commands::Game { id, json } = *command;
-    let id = GameId(id);
+pub(super) fn run(id: GameId, json: bool, database: &Path) -> Result<(), Failure> {
     let record = with_existing_store(database, async |store| store.game_record(id).await)?;
     let record = record.with_context(|| {
         format!("game {id} is not in the database: it was never launched, or has another number")

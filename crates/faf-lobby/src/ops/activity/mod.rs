@@ -3,6 +3,8 @@
 //! The log observes the effects of the lobby, whether a page is open or not, and keeps the
 //! newest entries.
 
+mod matches;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,6 +16,9 @@ use serde::{Serialize, Serializer};
 use tokio::sync::watch;
 
 use crate::clock::utc_now;
+
+pub(crate) use matches::RecentMatch;
+use matches::RecentMatches;
 
 /// Number of entries that are kept: they fit on a page.
 const KEPT_ENTRIES: usize = 50;
@@ -29,6 +34,7 @@ const REASON_LIMIT: usize = 200;
 pub(crate) struct ActivityLog {
     changes: watch::Sender<u64>,
     recent: Mutex<VecDeque<Arc<Activity>>>,
+    matches: Mutex<RecentMatches>,
 }
 
 /// An entry.
@@ -60,7 +66,12 @@ impl ActivityLog {
                 Some(what) => self.add(what),
                 None => return,
             },
-            Effect::Send { message: ServerMessage::PlayerInfo(_) | ServerMessage::GameInfo(_), .. } => {}
+            Effect::Queue(event) => self.lock_matches().observe(event, world),
+            Effect::Send {
+                message:
+                    ServerMessage::PlayerInfo(_) | ServerMessage::GameInfo(_) | ServerMessage::MatchmakerInfo(_),
+                ..
+            } => {}
             _ => return,
         }
         // This costs almost nothing while nobody waits for it.
@@ -77,6 +88,11 @@ impl ActivityLog {
         self.lock().iter().cloned().collect()
     }
 
+    /// Returns the last matches, newest last.
+    pub(crate) fn matches(&self) -> Vec<Arc<RecentMatch>> {
+        self.lock_matches().all()
+    }
+
     fn add(&self, what: ActivityKind) {
         let mut recent = self.lock();
         let number = recent.back().map_or(1, |last| last.number + 1);
@@ -88,6 +104,10 @@ impl ActivityLog {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Activity>>> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_matches(&self) -> std::sync::MutexGuard<'_, RecentMatches> {
+        self.matches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
