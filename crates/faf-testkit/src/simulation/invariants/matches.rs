@@ -147,12 +147,10 @@ impl Checker {
         } else {
             self.just_blamed.extend(player);
         }
+        let is_outage = self.is_unavailable && !self.just_blamed.is_empty();
         let is_common = self.losses.are_common(self.now, self.online.len());
         ensure(
-            player.is_some()
-                && !is_common
-                && !self.is_draining
-                && !(self.is_unavailable && player.is_some_and(|player| self.just_blamed.contains(&player))),
+            player.is_some() && !is_common && !self.is_draining && !is_outage,
             Law::BlameIsDeserved,
             || {
                 format!(
