@@ -21,9 +21,7 @@ use std::time::Duration;
 use faf_lobby_core::SearchId;
 use faf_lobby_core::matchmaking::candidate::self_quality;
 use faf_lobby_core::matchmaking::queue::QueueId;
-use faf_lobby_core::matchmaking::{
-    Candidate, MatchmakingSettings, Member, PopTimer, QueueRules, WAIT_MIN, play_round,
-};
+use faf_lobby_core::matchmaking::{Candidate, MatchmakingSettings, Member, PopTimer, QueueRules, play_round};
 use faf_protocol::PlayerId;
 
 use crate::change::Change;
@@ -284,8 +282,7 @@ impl<'a> Evening<'a> {
         };
         let candidates: Vec<Candidate> = searches.iter().map(candidate).collect();
         let players = candidates.iter().map(Candidate::size).sum();
-        let next = queue.timer.pop(players, queue.planned, queue.rules.team_size, &self.settings);
-        let wait = next.wait.max(WAIT_MIN);
+        let wait = queue.timer.pop(players, queue.planned, queue.rules.team_size, &self.settings);
         (queue.planned, queue.next) = (wait, now.saturating_add(wait));
         let round = play_round(&candidates, queue.rules, &self.settings);
 

@@ -9,19 +9,15 @@
 mod rig;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
-use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
-use faf_lobby_core::ratings::GLOBAL;
-use faf_lobby_core::{ConnId, Event, MapVersion};
-use faf_protocol::{BracketId, ClientMessage, Message, PlayerId, PoolEntryId};
+use faf_lobby_core::{ConnId, Event};
+use faf_protocol::{ClientMessage, Message, PlayerId};
 
-use rig::{GAMES, Lobby, MEMBERS, host_of, player_option, quiet};
+use rig::{GAMES, Lobby, MEMBERS, host_of, player_option, queue, quiet};
 
 const PLAYERS: u64 = 2000;
 
@@ -77,7 +73,8 @@ const QUEUES: [(&str, u32); 3] = [("ladder1v1", 1), ("tmm2v2", 2), ("tmm4v4", 4)
 /// time. The changes are reported at the end of a minute, in which no round finds anybody.
 #[divan::bench]
 fn matchmaking_commands(bencher: Bencher<'_, '_>) {
-    let queues = (1..).zip(QUEUES).map(|(id, (name, team_size))| queue(id, name, team_size));
+    let queues =
+        (1..).zip(QUEUES).map(|(id, (name, team_size))| queue(id, name, team_size, VetoSettings::default()));
     let mut lobby = Lobby::online(PLAYERS, quiet(), queues.collect());
     let mut search: Vec<(u64, ClientMessage)> = Vec::new();
     let mut give_up = Vec::new();
@@ -129,28 +126,6 @@ fn matchmaking_commands(bencher: Bencher<'_, '_>) {
         play(&mut lobby, &search);
         play(&mut lobby, &give_up);
     });
-}
-
-fn queue(id: u32, name: &str, team_size: u32) -> QueueData {
-    let map = MapVersion { id: 7, is_ranked: true };
-    let pool = PoolEntry::fixed(PoolEntryId(1), 1, map, "maps/scmp_007.zip").unwrap();
-    let (vetoes, id_of_bracket) = (VetoSettings::default(), BracketId(id.into()));
-    QueueData {
-        id: QueueId(id),
-        name: name.to_owned(),
-        featured_mod: "faf".to_owned(),
-        leaderboard: GLOBAL.to_owned(),
-        team_size,
-        game_options: BTreeMap::new(),
-        rating_peak: 1000.0,
-        brackets: vec![Bracket {
-            id: id_of_bracket,
-            min_rating: None,
-            max_rating: None,
-            vetoes,
-            pool: vec![pool],
-        }],
-    }
 }
 
 /// All 300 games have changed, and the report goes to 2,000 players.

@@ -593,6 +593,37 @@ fn players_are_counted_and_not_searches_and_nothing_is_sent_at_the_login() {
     assert!(!story.lobby.receive_commands(conn).contains(&"matchmaker_info".to_owned()));
 }
 
+#[test]
+fn boundaries_are_those_of_the_last_round_also_in_a_restored_lobby() {
+    let mut story = Story::of(3);
+    let asked = |story: &mut Story| {
+        story.send(3, r#"{"command":"matchmaker_info"}"#);
+        let info = story.received_as(3, "matchmaker_info").pop().unwrap();
+        let queue = &info["queues"][0];
+        [queue["boundary_80s"].clone(), queue["boundary_75s"].clone()]
+    };
+    assert_eq!(asked(&mut story), [json!([]), json!([])]);
+    story.start(1, SOLO);
+    let of_1500 = [json!([[1300, 1700]]), json!([[1400, 1600]])];
+    assert_eq!(asked(&mut story), of_1500);
+    let mut inside = story.inside();
+    let rating = &mut inside["players"]["online"]["1"]["info"]["ratings"][LADDER]["rating"];
+    *rating = serde_json::to_value(Rating { mean: 1750.0, deviation: 80.0 }).unwrap();
+    story.lobby.world = serde_json::from_value(inside).unwrap();
+    assert_eq!(asked(&mut story), of_1500);
+    // What was listed for the last question is listed anew when a search begins or ends.
+    story.start(2, SOLO);
+    let both = [json!([[1300, 1700], [1300, 1700]]), json!([[1400, 1600], [1400, 1600]])];
+    assert_eq!(asked(&mut story), both);
+    story.stop(2, SOLO);
+    assert_eq!(asked(&mut story), of_1500);
+    story.wait_until(FIRST_ROUND);
+    assert_eq!(asked(&mut story), [json!([[1550, 1950]]), json!([[1650, 1850]])]);
+    let inside = story.inside();
+    story.lobby.world = serde_json::from_value(inside).unwrap();
+    assert_eq!(asked(&mut story), [json!([[1550, 1950]]), json!([[1650, 1850]])]);
+}
+
 // --- rounds ---
 
 #[test]

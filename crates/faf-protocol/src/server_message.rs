@@ -870,9 +870,9 @@ pub struct QueueInfo {
     pub num_players: u32,
     /// For each search, in the order in which they began, the ratings of good opponents: lowest and
     /// highest mean.
-    pub boundary_80s: Vec<[i32; 2]>,
+    pub boundary_80s: Arc<[[i32; 2]]>,
     /// The same for a narrower range.
-    pub boundary_75s: Vec<[i32; 2]>,
+    pub boundary_75s: Arc<[[i32; 2]]>,
     /// Number of players in a team.
     pub team_size: u32,
     /// Whole seconds within which half of all searches are matched, from those of the last hour;

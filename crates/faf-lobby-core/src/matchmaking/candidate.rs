@@ -71,6 +71,38 @@ pub fn self_quality(members: &[Member], settings: &MatchmakingSettings) -> f64 {
     quality(team, team)
 }
 
+/// The ratings of good opponents of a search, as `matchmaker_info` gives them (M16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boundaries {
+    /// Mean of the first player's quality rating, rounded up to tens.
+    middle: i32,
+}
+
+impl Boundaries {
+    /// Returns those of a search whose first player this is.
+    #[must_use]
+    pub fn of(first: Member, settings: &MatchmakingSettings) -> Self {
+        // The conversion ends at the largest and smallest number.
+        Self { middle: ((first.quality_rating(settings).mean / 10.0).ceil() * 10.0) as i32 }
+    }
+
+    /// Lowest and highest rating in `boundary_80s`.
+    #[must_use]
+    pub fn boundary_80(self) -> [i32; 2] {
+        self.around(200)
+    }
+
+    /// Lowest and highest rating in `boundary_75s`.
+    #[must_use]
+    pub fn boundary_75(self) -> [i32; 2] {
+        self.around(100)
+    }
+
+    fn around(self, distance: i32) -> [i32; 2] {
+        [self.middle.saturating_sub(distance), self.middle.saturating_add(distance)]
+    }
+}
+
 /// A search in a round: its players, and what the rules derive from them, computed once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
@@ -79,7 +111,7 @@ pub struct Candidate {
     self_quality: f64,
     skill: TeamSkill,
     graph_mean: f64,
-    boundary_mean: f64,
+    boundaries: Boundaries,
     cumulative_rating: f64,
     newbies: u32,
     is_high_rated: bool,
@@ -128,7 +160,7 @@ impl Candidate {
             self_quality,
             skill: TeamSkill::of(members.iter().map(|member| member.quality_rating(settings))),
             graph_mean: graph_mean / members.len() as f64,
-            boundary_mean: members[0].quality_rating(settings).mean,
+            boundaries: Boundaries::of(members[0], settings),
             cumulative_rating,
             newbies,
             is_high_rated,
@@ -210,16 +242,10 @@ impl Candidate {
         (THRESHOLD * self.self_quality - self.expansion).max(0.0)
     }
 
-    /// Lowest and highest rating that `matchmaker_info` gives as `boundary_80s`.
+    /// The ratings of good opponents, as clients are sent them.
     #[must_use]
-    pub fn boundary_80(&self) -> [i32; 2] {
-        self.boundary(200)
-    }
-
-    /// Lowest and highest rating that `matchmaker_info` gives as `boundary_75s`.
-    #[must_use]
-    pub fn boundary_75(&self) -> [i32; 2] {
-        self.boundary(100)
+    pub fn boundaries(&self) -> Boundaries {
+        self.boundaries
     }
 
     /// Mean of the means of the quality ratings, where a player whose deviation is 250 or more
@@ -233,12 +259,6 @@ impl Candidate {
     #[must_use]
     pub fn skill(&self) -> TeamSkill {
         self.skill
-    }
-
-    fn boundary(&self, distance: i32) -> [i32; 2] {
-        // The conversion ends at the largest and smallest number.
-        let middle = ((self.boundary_mean / 10.0).ceil() * 10.0) as i32;
-        [middle.saturating_sub(distance), middle.saturating_add(distance)]
     }
 }
 
@@ -271,14 +291,14 @@ mod tests {
             assert!((search.self_quality() - self_quality).abs() < 1e-9, "{search:?}");
             assert!((search.expansion() - expansion).abs() < 1e-9, "{search:?}");
             assert!((search.threshold() - threshold).abs() < 1e-9, "{search:?}");
-            assert_eq!(search.boundary_80(), boundary, "{search:?}");
+            assert_eq!(search.boundaries().boundary_80(), boundary, "{search:?}");
         }
     }
 
     #[test]
     fn boundaries_of_extreme_ratings_end_at_the_largest_numbers() {
-        assert_eq!(alone(1e300, 80.0, 100, 0).boundary_80(), [i32::MAX - 200, i32::MAX]);
-        assert_eq!(alone(-1e300, 80.0, 100, 0).boundary_75(), [i32::MIN, i32::MIN + 100]);
+        assert_eq!(alone(1e300, 80.0, 100, 0).boundaries().boundary_80(), [i32::MAX - 200, i32::MAX]);
+        assert_eq!(alone(-1e300, 80.0, 100, 0).boundaries().boundary_75(), [i32::MIN, i32::MIN + 100]);
     }
 
     #[test]

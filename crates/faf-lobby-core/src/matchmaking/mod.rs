@@ -46,7 +46,7 @@ pub mod violations;
 mod waiting_time;
 
 pub use candidate::{Candidate, Member};
-pub use pop_timer::{NextPop, PopTimer, WAIT_MIN};
+pub use pop_timer::PopTimer;
 pub use round::{
     Match, MatchQuality, PairQuality, QueueRules, Round, Unmatched, UnmatchedReason, play_round,
 };

@@ -4,7 +4,7 @@
 //!   of the last 5 rounds:   Σp players who were in the queue, Σw waits that were planned
 //!
 //!   next = desired matches · 2 · team size · Σw / Σp      between minimum and maximum
-//!        = maximum if Σp = 0
+//!        = maximum if Σp = 0                               at least 1 second in any case
 //! ```
 //!
 //! | team size | players at the round, planned wait | next, without minimum |
@@ -21,9 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use super::MatchmakingSettings;
 
-/// Shortest time between two rounds of the lobby, whatever the settings. The rule of the timer
-/// does not have it.
-pub const WAIT_MIN: Duration = Duration::from_secs(1);
+/// Shortest time between two rounds, whatever the settings (M6).
+const WAIT_MIN: Duration = Duration::from_secs(1);
 
 /// The last rounds of a queue, from which the wait for the next one is computed. Begins empty.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -36,16 +35,6 @@ pub struct PopTimer {
 struct Pop {
     players: u32,
     planned: Duration,
-}
-
-/// The wait until the next round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NextPop {
-    /// Time from now until the round.
-    pub wait: Duration,
-    /// Whether the wait would have been shorter than `queue_pop_time_min`, which deserves a
-    /// warning in the log.
-    pub is_raised: bool,
 }
 
 impl PopTimer {
@@ -68,7 +57,7 @@ impl PopTimer {
         planned: Duration,
         team_size: u32,
         settings: &MatchmakingSettings,
-    ) -> NextPop {
+    ) -> Duration {
         self.pops.push_back(Pop { players, planned });
         while self.pops.len() > settings.queue_pop_time_moving_avg_size.max(1) {
             self.pops.pop_front();
@@ -77,14 +66,11 @@ impl PopTimer {
         let planned = self.pops.iter().map(|pop| pop.planned.as_secs_f64()).sum::<f64>();
         // Before the minimum is applied: an empty queue waits for the longest time in any case.
         if players == 0.0 {
-            return NextPop { wait: duration(settings.queue_pop_time_max), is_raised: false };
+            return duration(settings.queue_pop_time_max).max(WAIT_MIN);
         }
         let desired = settings.queue_pop_desired_matches * 2.0 * f64::from(team_size);
         let wait = (desired * planned / players).min(settings.queue_pop_time_max);
-        NextPop {
-            wait: duration(wait.max(settings.queue_pop_time_min)),
-            is_raised: wait < settings.queue_pop_time_min,
-        }
+        duration(wait.max(settings.queue_pop_time_min)).max(WAIT_MIN)
     }
 }
 
@@ -116,8 +102,7 @@ mod tests {
             let mut timer = PopTimer::default();
             for &(players, planned, expected) in pops {
                 let next = timer.pop(players, Duration::from_secs_f64(planned), team_size, &settings);
-                assert!((next.wait.as_secs_f64() - expected).abs() < 1e-6, "{next:?} is not {expected}");
-                assert!(!next.is_raised);
+                assert!((next.as_secs_f64() - expected).abs() < 1e-6, "{next:?} is not {expected}");
             }
         }
     }
@@ -131,7 +116,7 @@ mod tests {
     fn a_busy_queue_waits_for_the_minimum() {
         let mut timer = PopTimer::default();
         let next = timer.pop(1000, Duration::from_secs(45), 1, &MatchmakingSettings::default());
-        assert_eq!(next, NextPop { wait: Duration::from_secs(15), is_raised: true });
+        assert_eq!(next, Duration::from_secs(15));
     }
 
     proptest! {
@@ -142,7 +127,7 @@ mod tests {
             let mut timer = PopTimer::default();
             for (players, planned) in pops {
                 let planned = Duration::from_secs(planned);
-                let wait = timer.pop(players, planned, team_size, &MatchmakingSettings::default()).wait;
+                let wait = timer.pop(players, planned, team_size, &MatchmakingSettings::default());
                 prop_assert!((15..=90).contains(&wait.as_secs()), "{wait:?}");
             }
         }
@@ -158,7 +143,9 @@ mod tests {
                 ..MatchmakingSettings::default()
             };
             let first = PopTimer::first_wait(&settings);
-            let _ = PopTimer::default().pop(3, first, 2, &settings);
+            for players in [0, 3] {
+                prop_assert!(PopTimer::default().pop(players, first, 2, &settings) >= WAIT_MIN);
+            }
         }
     }
 }

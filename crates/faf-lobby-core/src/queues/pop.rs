@@ -10,7 +10,7 @@ use faf_protocol::server_message::{SearchInfo, SearchState, ServerMessage};
 use crate::io::{Effect, Popped, PoppedSearch, QueueEvent};
 use crate::matches;
 use crate::matchmaking::queue::QueueId;
-use crate::matchmaking::{Candidate, WAIT_MIN, play_round};
+use crate::matchmaking::{Candidate, play_round};
 use crate::queues::searching::candidate;
 use crate::state::{Lobby, Queue, Timer};
 
@@ -23,8 +23,7 @@ pub(crate) fn pop_is_due(lobby: &mut Lobby, id: QueueId) {
     // By now the queue may have been removed, and another one created.
     let Some(queue) = lobby.queues.get_mut(id).filter(|queue| queue.next_pop <= now) else { return };
     let (team_size, players) = (queue.data.team_size, queue.players());
-    let next = queue.timer.pop(players, queue.planned, team_size, &lobby.settings.matchmaking);
-    let wait = next.wait.max(WAIT_MIN);
+    let wait = queue.timer.pop(players, queue.planned, team_size, &lobby.settings.matchmaking);
     (queue.planned, queue.next_pop) = (wait, now.saturating_add(wait));
     lobby.timers.set(queue.next_pop, Timer::Pop(id));
     lobby.queues.mark(id);
@@ -44,7 +43,9 @@ fn play(lobby: &mut Lobby, id: QueueId, wait: Duration) {
     }
     let Some(queue) = lobby.queues.get_mut(id) else { return };
     for unmatched in &round.unmatched {
-        if let Some(search) = queue.search_mut(searches[unmatched.candidate].search) {
+        let PoppedSearch { search, candidate, .. } = &searches[unmatched.candidate];
+        if let Some(search) = queue.search_mut(*search) {
+            search.boundaries = candidate.boundaries();
             search.failed_attempts = search.failed_attempts.saturating_add(1);
             search.reason = Some(unmatched.reason);
         }

@@ -17,7 +17,8 @@ use faf_protocol::server_message::SearchState;
 
 use crate::connections::shutdown;
 use crate::io::{Effect, QueueEvent, ReplyTo, SaveQueues};
-use crate::queues::searching::{candidate, check_may_search, search_info};
+use crate::matchmaking::candidate::Boundaries;
+use crate::queues::searching::{candidate, check_may_search, search_info, skill};
 use crate::state::{
     Activity, Lobby, Member, ResumeLobby, Returning, SavedQueues, SavedSearch, Saving, Search, Timer,
 };
@@ -250,6 +251,10 @@ fn restore_search(lobby: &mut Lobby, saved: SavedSearch) {
     if !fits || saved.players.iter().any(is_searching) || !timed_out.is_empty() {
         return;
     }
+    let first = saved.players.first().and_then(|first| skill(lobby, *first, &queue.data.leaderboard));
+    let Some(boundaries) = first.map(|first| Boundaries::of(first, &lobby.settings.matchmaking)) else {
+        return;
+    };
     for player in &saved.players {
         let Some(online) = lobby.players.get_mut(*player) else { continue };
         (online.activity, online.has_searched) = (Activity::SearchingLadder, true);
@@ -260,6 +265,7 @@ fn restore_search(lobby: &mut Lobby, saved: SavedSearch) {
         players: saved.players,
         failed_attempts: saved.failed_attempts,
         self_quality: saved.self_quality,
+        boundaries,
         began_at: lobby.now.elapsed,
         waited_before: saved.waited,
         reason: saved.reason,

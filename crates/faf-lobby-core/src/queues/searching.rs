@@ -6,7 +6,7 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::{SearchInfo, SearchState, SearchTimeout, ServerMessage, TimeoutEnd};
 
 use crate::io::{Effect, QueueEvent, SearchId};
-use crate::matchmaking::candidate::{Candidate, Member, self_quality};
+use crate::matchmaking::candidate::{Boundaries, Candidate, Member, self_quality};
 use crate::matchmaking::queue::QueueId;
 use crate::matchmaking::violations::timed_out_notice;
 use crate::refusal::Refusal;
@@ -50,6 +50,8 @@ pub(crate) fn start(lobby: &mut Lobby, queue: QueueId, members: &[PlayerId]) {
     }
     let skills: Vec<Member> =
         members.iter().filter_map(|member| skill(lobby, *member, &leaderboard)).collect();
+    let Some(first) = skills.first() else { return };
+    let boundaries = Boundaries::of(*first, &lobby.settings.matchmaking);
     for member in &skills {
         let Some(online) = lobby.players.get_mut(member.player) else { continue };
         let conn = online.conn;
@@ -62,6 +64,7 @@ pub(crate) fn start(lobby: &mut Lobby, queue: QueueId, members: &[PlayerId]) {
     }
     let search = Search {
         self_quality: self_quality(&skills, &lobby.settings.matchmaking),
+        boundaries,
         players: skills.into_iter().map(|member| member.player).collect(),
         failed_attempts: 0,
         began_at: lobby.now.elapsed,

@@ -1,12 +1,14 @@
 //! [`Queues`]: the queues of the matchmaker, and the searches in them (matchmaking.md section 1).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use faf_protocol::PlayerId;
 use serde::{Deserialize, Serialize};
 
 use crate::io::SearchId;
+use crate::matchmaking::candidate::Boundaries;
 use crate::matchmaking::queue::{QueueData, QueueId};
 use crate::matchmaking::vetoes::VetoRules;
 use crate::matchmaking::{PopTimer, QueueRules, UnmatchedReason, WaitingTimes};
@@ -43,6 +45,16 @@ pub struct Queue {
     pub(crate) waiting_times: WaitingTimes,
     /// How long a search takes, as of the last round.
     pub(crate) estimated_wait: Option<Duration>,
+    /// The boundaries of all searches, for all clients that ask before the searches change.
+    #[serde(skip)]
+    listed: OnceLock<ListedBoundaries>,
+}
+
+/// The boundaries of all searches, in the order in which they began.
+#[derive(Debug, Clone)]
+pub(crate) struct ListedBoundaries {
+    pub(crate) boundary_80s: Arc<[[i32; 2]]>,
+    pub(crate) boundary_75s: Arc<[[i32; 2]]>,
 }
 
 /// A search of a party or of a player who is alone.
@@ -54,6 +66,8 @@ pub(crate) struct Search {
     pub(crate) failed_attempts: u32,
     /// See [`self_quality`](crate::matchmaking::candidate::self_quality).
     pub(crate) self_quality: f64,
+    /// From the ratings at its beginning, or in its last round.
+    pub(crate) boundaries: Boundaries,
     pub(crate) began_at: Duration,
     /// How long it had gone on before the last restart of the server.
     pub(crate) waited_before: Duration,
@@ -111,11 +125,23 @@ impl Queue {
     }
 
     pub(crate) fn searches_mut(&mut self) -> impl Iterator<Item = &mut Search> {
+        self.listed.take();
         self.searches.values_mut()
     }
 
     pub(crate) fn search_mut(&mut self, search: SearchId) -> Option<&mut Search> {
+        self.listed.take();
         self.searches.get_mut(&search)
+    }
+
+    /// Returns the boundaries of all searches, which are listed once for each change of a search.
+    pub(crate) fn boundaries(&self) -> ListedBoundaries {
+        let searches = || self.searches.values().map(|search| search.boundaries);
+        let list = || ListedBoundaries {
+            boundary_80s: searches().map(Boundaries::boundary_80).collect(),
+            boundary_75s: searches().map(Boundaries::boundary_75).collect(),
+        };
+        self.listed.get_or_init(list).clone()
     }
 
     /// Number of players who search in the queue.
@@ -155,6 +181,7 @@ impl Queues {
             planned: wait,
             waiting_times: WaitingTimes::default(),
             estimated_wait: None,
+            listed: OnceLock::new(),
         };
         self.queues.insert(id, queue);
         self.changed.insert(id);
@@ -186,6 +213,7 @@ impl Queues {
         }
         entered.players += search.players.len() as u32;
         entered.searches.insert(id, search);
+        entered.listed.take();
         self.changed.insert(queue);
         self.is_unsaved = true;
         Some(id)
@@ -195,6 +223,7 @@ impl Queues {
     pub(crate) fn leave(&mut self, queue: QueueId, search: SearchId) -> Option<Search> {
         let left = self.queues.get_mut(&queue)?;
         let search = left.searches.remove(&search)?;
+        left.listed.take();
         left.players -= search.players.len() as u32;
         for player in &search.players {
             if let Some(searches) = self.searching.get_mut(player) {

@@ -343,13 +343,13 @@ mod tests {
     }
 
     fn queues() -> Arc<MatchmakerInfo> {
-        let boundaries = vec![[0, 400]; SEARCHES as usize];
+        let boundaries: Arc<[[i32; 2]]> = vec![[0, 400]; SEARCHES as usize].into();
         let queue = QueueInfo {
             queue_name: "ladder1v1".to_owned(),
             queue_pop_time: "2030-01-02T18:05:30+00:00".to_owned(),
             queue_pop_time_delta: 15.0,
             num_players: SEARCHES,
-            boundary_80s: boundaries.clone(),
+            boundary_80s: Arc::clone(&boundaries),
             boundary_75s: boundaries,
             team_size: 1,
             estimated_wait_seconds: None,
