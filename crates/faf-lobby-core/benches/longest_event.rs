@@ -1,8 +1,9 @@
 //! The longest time that a single event blocks the lobby, during which no other client is served.
 //!
 //! 10,000 players are online; 1,200 of them are in 300 open lobbies, or 2,000 search in three
-//! queues. The benchmark measures the lobby alone and drops its effects; the shell encodes them. `cargo bench -p faf-lobby-core
-//! --bench longest_event`; it fails if an event takes longer than the limit.
+//! queues. The benchmark measures the lobby alone and drops its effects; the shell encodes them.
+//! `cargo bench -p faf-lobby-core --bench longest_event`; it fails if an event takes longer than
+//! the limit.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 #![allow(clippy::print_stdout, reason = "it prints what it has measured")]

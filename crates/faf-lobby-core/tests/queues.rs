@@ -611,7 +611,7 @@ fn boundaries_are_those_of_the_last_round_also_in_a_restored_lobby() {
     *rating = serde_json::to_value(Rating { mean: 1750.0, deviation: 80.0 }).unwrap();
     story.lobby.world = serde_json::from_value(inside).unwrap();
     assert_eq!(asked(&mut story), of_1500);
-    // What was listed for the last question is listed anew when a search begins or ends.
+    // The list for the last question is made again when a search begins or ends.
     story.start(2, SOLO);
     let both = [json!([[1300, 1700], [1300, 1700]]), json!([[1400, 1600], [1400, 1600]])];
     assert_eq!(asked(&mut story), both);

@@ -59,7 +59,7 @@ pub(crate) fn measure(found: &mut Vec<Longest>) {
         timed(lobby, None)
     };
     let ask = |lobby: &mut Lobby| timed(lobby, Some(message(PLAYERS, r#"{"command":"matchmaker_info"}"#)));
-    repeat("a search that begins anew", &unprepared, &|lobby| {
+    repeat("a search that begins again", &unprepared, &|lobby| {
         timed(lobby, Some(message(1, &search("ladder1v1"))))
     });
     repeat("a report of a queue of 1,000 searches", &toggle, &due);

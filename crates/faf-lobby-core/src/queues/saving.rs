@@ -221,8 +221,8 @@ pub(crate) fn returned(lobby: &mut Lobby, player: PlayerId) {
 }
 
 /// Restores a party, unless a member is in another one by now, searches, or is in a match that is
-/// being set up: no member joins or leaves in the meantime. Members keep the factions that they have
-/// chosen since they came back: clients send them after every login.
+/// being set up: no member joins or leaves in the meantime. Members keep the factions that they
+/// have chosen since they came back: clients send them after every login.
 fn restore_party(lobby: &mut Lobby, party: Vec<Member>) {
     let is_free = |member: &Member| {
         let activity = lobby.players.get(member.player).map(|online| online.activity);

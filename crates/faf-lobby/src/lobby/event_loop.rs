@@ -208,8 +208,8 @@ impl Lobby {
     /// Writes about games are stored and replied to in the order of their requests: games are rated
     /// in the order in which they ended, and a client that receives two new ratings receives the
     /// newer one last. The order of other requests does not matter: those of a player follow one
-    /// another, matches have nothing to do with each other, and the world saves parties and searches
-    /// again only after the reply to the last save.
+    /// another, matches have nothing to do with each other, and the lobby saves parties and
+    /// searches again only after the reply to the last save.
     fn request(&self, conn: Option<ConnId>, request: Request) {
         if let Request::StoreGame(ticket, request) = request {
             let stored = self.services.requests.store_game(request);
