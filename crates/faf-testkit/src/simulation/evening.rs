@@ -317,7 +317,7 @@ impl Evening {
     /// Runs the checks of every second, and selects failures of the environment.
     fn second(&mut self) -> Result<(), Violation> {
         self.put(self.now + Duration::from_secs(1), Scheduled::Second);
-        if self.checker.has_stopped() {
+        if self.checker.is_closing() {
             return Ok(());
         }
         self.checker.second(Size::of(&self.environment.world), &self.environment.settings)?;

@@ -81,6 +81,8 @@ pub struct Checker {
     /// Time of the last change of a game.
     changed_at: Duration,
     has_stopped: bool,
+    /// Whether the lobby closes all connections, and waits for its last save.
+    is_closing: bool,
 }
 
 impl Checker {
@@ -127,8 +129,8 @@ impl Checker {
         self.check_searches()?;
         self.check_all_matched()?;
         self.check_login_lists()?;
-        // A lobby that has stopped leaves its games as they are stored.
-        if has_changed && !self.has_stopped {
+        // A lobby that stops leaves its games as they are stored.
+        if has_changed && !self.is_closing {
             self.check_membership()?;
             self.before.clone_from(&self.seen);
         }
@@ -161,6 +163,10 @@ impl Checker {
             Effect::Request { conn, request } => self.requested(*conn, request),
             Effect::Log(LogLine::UnknownRequest { request }) => {
                 broken(Law::RepliesAreExpected, format!("{request:?} was reported as not open"))
+            }
+            Effect::Log(LogLine::Shutdown { step }) => {
+                self.is_closing |= step.contains("closing");
+                Ok(())
             }
             Effect::Stop => {
                 self.has_stopped = true;

@@ -179,7 +179,7 @@ impl Checker {
         self.is_draining = false;
         self.open.clear();
         self.last_request = None;
-        self.has_stopped = false;
+        (self.has_stopped, self.is_closing) = (false, false);
         self.games.retain(|id, _| store.games.contains_key(id));
         for (id, game) in &mut self.games {
             // An end that was refused is retried.
@@ -219,6 +219,12 @@ impl Checker {
     #[must_use]
     pub fn has_stopped(&self) -> bool {
         self.has_stopped
+    }
+
+    /// Returns whether the lobby closes all connections, or has closed them.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.is_closing
     }
 
     /// Called at the end, when everyone has left and the database has worked for long enough.
