@@ -7,7 +7,7 @@ use faf_protocol::client_message::AcceptPartyInvite;
 use crate::io::ConnId;
 use crate::parties;
 use crate::refusal::Refusal;
-use crate::state::{Activity, CommandResult, Lobby, Member, OnlinePlayer, PARTY_MEMBERS_MAX, Progress};
+use crate::state::{CommandResult, Lobby, Member, PARTY_MEMBERS_MAX, Progress};
 use crate::texts;
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &AcceptPartyInvite) -> CommandResult {
@@ -23,10 +23,7 @@ pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId, request: &AcceptPartyInvit
     if !lobby.parties.is_invited(owner, player, lobby.now.elapsed) {
         return Err(Refusal::declined(texts::NOT_INVITED));
     }
-    let is_searching = |online: &OnlinePlayer| {
-        matches!(online.activity, Activity::SearchingLadder | Activity::StartingAutomatch)
-    };
-    if lobby.players.get(owner).is_some_and(is_searching) {
+    if lobby.players.get(owner).is_some_and(|online| online.activity.needs_same_party()) {
         return Err(Refusal::declined(texts::PARTY_IN_QUEUE));
     }
     if lobby.parties.get(owner).is_some_and(|party| party.members.len() >= PARTY_MEMBERS_MAX) {

@@ -1,20 +1,18 @@
 //! `game_host`: opens a game (games.md section 1.1).
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use faf_protocol::client_message::GameHost;
 use faf_protocol::{ClientCommand, GameId, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::client_text::quoted;
-use crate::game_options::{GameKind, GameOptions};
+use crate::game_options::GameKind;
 use crate::games::{BanCheck, Entry, check_can_play, joining};
 use crate::io::{ConnId, Count, FindBan, MapVersion, OpenGame, ReplyTo};
 use crate::maps::is_map_folder;
 use crate::ratings::GLOBAL;
 use crate::refusal::Refusal;
 use crate::state::{
-    CommandResult, FeaturedMod, Game, GameState, Host, Limit, Lobby, Map, Progress, Resume, Timer, game,
+    CommandResult, FeaturedMod, Game, Host, Limit, Lobby, Map, Progress, Resume, Timer, game,
 };
 use crate::texts;
 
@@ -111,12 +109,7 @@ fn insert(
 ) {
     let player = lobby.player_of(conn);
     let Some(host) = lobby.players.get(player) else { return };
-    let host = Host {
-        id: host.info.id,
-        login: host.info.login.clone(),
-        friends: host.friends.clone(),
-        foes: host.foes.clone(),
-    };
+    let host = Host::of(host);
     let kind = if featured_mod.name == COOP { GameKind::Coop } else { GameKind::Custom };
     let GameHost { visibility, password, rating_min, rating_max, enforce_rating_range, .. } = request;
     let within = |bound: Option<f64>| bound.map(|bound| bound.clamp(-RATING_BOUND_MAX, RATING_BOUND_MAX));
@@ -124,33 +117,13 @@ fn insert(
     let mut map = Map::unknown(folder);
     map.look_up(found);
     let game = Game {
-        id,
-        kind,
-        state: GameState::Initializing,
-        host,
-        title,
         visibility,
         is_password_protected: password.is_some(),
         password,
-        featured_mod,
-        leaderboard: GLOBAL.to_owned(),
         rating_min: within(rating_min),
         rating_max: within(rating_max),
         enforce_rating_range,
-        map,
-        options: GameOptions::new(kind),
-        mods: BTreeMap::new(),
-        unlisted_mod: None,
-        slots: BTreeMap::new(),
-        arranged: None,
-        ais: BTreeMap::new(),
-        members: Vec::new(),
-        noted: BTreeSet::new(),
-        lost: BTreeSet::new(),
-        launching: BTreeSet::new(),
-        hosted_at: None,
-        is_told: false,
-        live: None,
+        ..Game::new(id, kind, host, title, featured_mod, GLOBAL.to_owned(), map)
     };
     lobby.timers.set(lobby.now.elapsed + game.setup_timeout(&lobby.settings), Timer::GameSetup(id));
     lobby.games.insert(game);

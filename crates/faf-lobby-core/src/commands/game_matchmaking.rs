@@ -5,9 +5,9 @@ use faf_protocol::server_message::Notice;
 use faf_protocol::{ClientCommand, PlayerId};
 
 use crate::client_text::quoted;
-use crate::connections::closing;
+use crate::connections::operator;
 use crate::games::BanCheck;
-use crate::io::{Ban, ConnId, FindBan, LogLine};
+use crate::io::{Ban, ConnId, FindBan};
 use crate::matchmaking::queue::QueueId;
 use crate::queues;
 use crate::refusal::Refusal;
@@ -70,12 +70,8 @@ pub(crate) fn ban_is_known(
 
 /// Disconnects a banned member of the party. Returns the refusal for its owner.
 fn eject_member(lobby: &mut Lobby, member: PlayerId, notice: Notice) -> Refusal {
-    let online = lobby.players.get(member).map(|online| (online.conn, online.info.login.clone()));
-    let (conn, login) = online.unzip();
-    if let Some(conn) = conn {
-        lobby.log(LogLine::Ejected { conn, player: member, why: "the player is banned" });
-        closing::eject(lobby, conn, notice);
-    }
+    let login = lobby.players.get(member).map(|online| online.info.login.clone());
+    operator::eject_banned(lobby, member, notice);
     Refusal::declined(texts::member_banned(&login.unwrap_or_default()))
 }
 

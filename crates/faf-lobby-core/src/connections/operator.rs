@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use faf_protocol::PlayerId;
+use faf_protocol::server_message::Notice;
 
 use crate::clock::next_on_grid;
 use crate::connections::closing;
@@ -17,7 +18,13 @@ use crate::texts;
 /// being signed in, the profile is read again, and the ban with it.
 pub(crate) fn banned(lobby: &mut Lobby, player: PlayerId, ban: &Ban) {
     admission::profile_changed(lobby, player);
-    let Some(notice) = ban_in_force(lobby, ban) else { return };
+    if let Some(notice) = ban_in_force(lobby, ban) {
+        eject_banned(lobby, player, notice);
+    }
+}
+
+/// Disconnects a player, if online, with the notice of a ban.
+pub(crate) fn eject_banned(lobby: &mut Lobby, player: PlayerId, notice: Notice) {
     if let Some(conn) = lobby.players.conn(player) {
         lobby.log(LogLine::Ejected { conn, player, why: "the player is banned" });
         closing::eject(lobby, conn, notice);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use faf_protocol::server_message::{MatchFound, ServerMessage, Visibility};
+use faf_protocol::server_message::{MatchFound, ServerMessage};
 use faf_protocol::{Faction, GameId, PlayerId, PoolEntryId};
 
 use crate::explanation::{MatchMade, MatchedSearch};
@@ -21,8 +21,7 @@ use crate::matchmaking::slots::assign_slots;
 use crate::matchmaking::vetoes::Vetoes;
 use crate::queues;
 use crate::state::{
-    Activity, Arranged, FeaturedMod, Game, GameState, Host, Lobby, Map, Match, Matched, Phase, ResumeLobby,
-    Search, Slot,
+    Activity, Arranged, FeaturedMod, Game, Host, Lobby, Map, Match, Matched, Phase, ResumeLobby, Search, Slot,
 };
 
 /// Begins a match of searches in a queue: all their players are in it from now on, and search no
@@ -147,46 +146,15 @@ fn arrange(lobby: &mut Lobby, id: GameId, found: &Match, history: &[u32]) -> Opt
         (place.player, Slot { team, army: same, start_spot: same, faction, color: same })
     });
     let slots: BTreeMap<PlayerId, Slot> = slots.collect();
-    let host = lobby.players.get(found.host()?)?;
+    let host = Host::of(lobby.players.get(found.host()?)?);
+    let featured_mod = FeaturedMod { id: featured_mod, name: data.featured_mod.clone() };
+    let (title, options) = (title(lobby, found), options(&data, slots.len()));
+    let arranged =
+        Arranged { queue: data.id, slots, entry, options: data.game_options, made: Some(Box::new(made)) };
     Some(Game {
-        id,
-        kind: GameKind::Matchmaker,
-        state: GameState::Initializing,
-        host: Host {
-            id: host.info.id,
-            login: host.info.login.clone(),
-            friends: host.friends.clone(),
-            foes: host.foes.clone(),
-        },
-        title: title(lobby, found),
-        visibility: Visibility::Public,
-        is_password_protected: false,
-        password: None,
-        featured_mod: FeaturedMod { id: featured_mod, name: data.featured_mod.clone() },
-        leaderboard: data.leaderboard.clone(),
-        rating_min: None,
-        rating_max: None,
-        enforce_rating_range: false,
-        map,
-        options: options(&data, slots.len()),
-        mods: BTreeMap::new(),
-        unlisted_mod: None,
-        slots: BTreeMap::new(),
-        arranged: Some(Box::new(Arranged {
-            queue: data.id,
-            slots,
-            entry,
-            options: data.game_options,
-            made: Some(Box::new(made)),
-        })),
-        ais: BTreeMap::new(),
-        members: Vec::new(),
-        noted: BTreeSet::new(),
-        lost: BTreeSet::new(),
-        launching: BTreeSet::new(),
-        hosted_at: None,
-        is_told: false,
-        live: None,
+        options,
+        arranged: Some(Box::new(arranged)),
+        ..Game::new(id, GameKind::Matchmaker, host, title, featured_mod, data.leaderboard, map)
     })
 }
 

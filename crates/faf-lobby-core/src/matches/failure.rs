@@ -42,7 +42,7 @@ pub(crate) fn fail(lobby: &mut Lobby, id: GameId, why: Failure) {
         ending::end_unlaunched(lobby, id);
     }
     enter_phase(lobby, id, Phase::Cancelled, lobby.now.elapsed + PROCESSES_END_WITHIN);
-    dismiss(lobby, id, &found, found.players(), game);
+    dismiss(lobby, id, &found, game);
     let (outcome, blamed) = match why {
         Failure::TimedOut(players) => (MatchOutcome::TimedOut, players),
         Failure::PlayersLeft(players) => (MatchOutcome::PlayerLeft, players),
@@ -63,16 +63,10 @@ pub(super) fn end_without_game(lobby: &mut Lobby, found: &Match) {
     note_end(lobby, found.queue, None, MatchOutcome::Errored);
 }
 
-/// Tells players that a match is cancelled for them, as far as they are still in it. Those without
-/// a game connection can play again at once (M1, M3).
-pub(super) fn dismiss(
-    lobby: &mut Lobby,
-    id: GameId,
-    found: &Match,
-    players: impl Iterator<Item = PlayerId>,
-    game: Option<GameId>,
-) {
-    for player in players {
+/// Tells the players who are still in a match that it is cancelled. Those without a game connection
+/// can play again at once (M1, M3).
+fn dismiss(lobby: &mut Lobby, id: GameId, found: &Match, game: Option<GameId>) {
+    for player in found.players() {
         if !is_still_in(lobby, id, found, player) || !tell_cancelled(lobby, player, game) {
             lobby.matches.release(player, id);
         }

@@ -13,12 +13,11 @@
 use std::time::Duration;
 
 use faf_protocol::PlayerId;
-use faf_protocol::server_message::SearchState;
 
 use crate::connections::shutdown;
 use crate::io::{Effect, QueueEvent, ReplyTo, SaveQueues};
-use crate::matchmaking::candidate::Boundaries;
-use crate::queues::searching::{candidate, check_may_search, search_info, skill};
+use crate::matchmaking::Candidate;
+use crate::queues::searching::{check_may_search, skills, tell_begun};
 use crate::state::{
     Activity, Lobby, Member, ResumeLobby, Returning, SavedQueues, SavedSearch, Saving, Search, Timer,
 };
@@ -216,7 +215,7 @@ pub(crate) fn returned(lobby: &mut Lobby, player: PlayerId) {
     });
     lobby.returning.searches = waiting;
     for search in back {
-        restore_search(lobby, search);
+        restore_search(lobby, &search);
     }
 }
 
@@ -226,8 +225,7 @@ pub(crate) fn returned(lobby: &mut Lobby, player: PlayerId) {
 fn restore_party(lobby: &mut Lobby, party: Vec<Member>) {
     let is_free = |member: &Member| {
         let activity = lobby.players.get(member.player).map(|online| online.activity);
-        lobby.parties.is_alone(member.player)
-            && !matches!(activity, Some(Activity::SearchingLadder | Activity::StartingAutomatch))
+        lobby.parties.is_alone(member.player) && !activity.is_some_and(Activity::needs_same_party)
     };
     if party.iter().all(is_free) {
         lobby.parties.restore(party);
@@ -236,7 +234,7 @@ fn restore_party(lobby: &mut Lobby, party: Vec<Member>) {
 
 /// Restores a search, unless its players search in that queue already, are not the same party, or
 /// may not search.
-fn restore_search(lobby: &mut Lobby, saved: SavedSearch) {
+fn restore_search(lobby: &mut Lobby, saved: &SavedSearch) {
     let Some(queue) = lobby.queues.get(saved.queue).filter(|queue| queue.data.name == saved.queue_name)
     else {
         return;
@@ -251,32 +249,18 @@ fn restore_search(lobby: &mut Lobby, saved: SavedSearch) {
     if !fits || saved.players.iter().any(is_searching) || !timed_out.is_empty() {
         return;
     }
-    let first = saved.players.first().and_then(|first| skill(lobby, *first, &queue.data.leaderboard));
-    let Some(boundaries) = first.map(|first| Boundaries::of(first, &lobby.settings.matchmaking)) else {
-        return;
-    };
+    let skills = skills(lobby, &saved.players, &queue.data.leaderboard);
+    let settings = &lobby.settings.matchmaking;
+    let candidate = Candidate::new(skills, saved.failed_attempts, saved.self_quality, settings);
+    // Nobody is welcomed a second time.
     for player in &saved.players {
-        let Some(online) = lobby.players.get_mut(*player) else { continue };
-        (online.activity, online.has_searched) = (Activity::SearchingLadder, true);
-        let conn = online.conn;
-        lobby.send(conn, search_info(&saved.queue_name, SearchState::Start));
+        lobby.players.get_mut(*player).iter_mut().for_each(|online| online.has_searched = true);
     }
-    let search = Search {
-        players: saved.players,
-        failed_attempts: saved.failed_attempts,
-        self_quality: saved.self_quality,
-        boundaries,
-        began_at: lobby.now.elapsed,
-        waited_before: saved.waited,
-        reason: saved.reason,
-        explained_at: None,
-    };
-    let entered = lobby.queues.get(saved.queue);
-    let Some(candidate) = entered.and_then(|queue| candidate(lobby, queue, &search)).map(Box::new) else {
-        return;
-    };
-    let (queue, waited) = (saved.queue, saved.waited);
+    tell_begun(lobby, &saved.queue_name, &candidate);
+    let (queue, waited, reason) = (saved.queue, saved.waited, saved.reason);
+    let search = Search { waited_before: waited, reason, ..Search::of(&candidate, lobby.now.elapsed) };
     if let Some(search) = lobby.queues.enter_as(queue, saved.search, search) {
+        let candidate = Box::new(candidate);
         lobby.emit(Effect::Queue(QueueEvent::SearchRestored { queue, search, waited, candidate }));
     }
 }

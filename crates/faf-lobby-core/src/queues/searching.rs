@@ -1,16 +1,14 @@
 //! How searches begin, and how they end without a match (matchmaking.md section 7.1).
 
-use std::time::Duration;
-
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::{SearchInfo, SearchState, SearchTimeout, ServerMessage, TimeoutEnd};
 
 use crate::io::{Effect, QueueEvent, SearchId};
-use crate::matchmaking::candidate::{Boundaries, Candidate, Member, self_quality};
+use crate::matchmaking::candidate::{Candidate, Member, self_quality};
 use crate::matchmaking::queue::QueueId;
 use crate::matchmaking::violations::timed_out_notice;
 use crate::refusal::Refusal;
-use crate::state::{Activity, Lobby, Queue, Search};
+use crate::state::{Activity, Lobby, OnlinePlayer, Queue, Search};
 use crate::texts;
 
 /// Deviation above which a player is welcomed at the first search, in rating points.
@@ -48,11 +46,24 @@ pub(crate) fn start(lobby: &mut Lobby, queue: QueueId, members: &[PlayerId]) {
             cancel(lobby, queue, search);
         }
     }
-    let skills: Vec<Member> =
-        members.iter().filter_map(|member| skill(lobby, *member, &leaderboard)).collect();
-    let Some(first) = skills.first() else { return };
-    let boundaries = Boundaries::of(*first, &lobby.settings.matchmaking);
-    for member in &skills {
+    let settings = &lobby.settings.matchmaking;
+    let skills = skills(lobby, members, &leaderboard);
+    if skills.is_empty() {
+        return;
+    }
+    let self_quality = self_quality(&skills, settings);
+    let candidate = Candidate::new(skills, 0, self_quality, settings);
+    tell_begun(lobby, &name, &candidate);
+    let search = Search::of(&candidate, lobby.now.elapsed);
+    if let Some(search) = lobby.queues.enter(queue, search) {
+        let candidate = Box::new(candidate);
+        lobby.emit(Effect::Queue(QueueEvent::SearchBegan { queue, search, candidate }));
+    }
+}
+
+/// Tells the players of a search that it goes on from now, and welcomes those who are new to it.
+pub(super) fn tell_begun(lobby: &mut Lobby, queue: &str, candidate: &Candidate) {
+    for member in candidate.members() {
         let Some(online) = lobby.players.get_mut(member.player) else { continue };
         let conn = online.conn;
         online.activity = Activity::SearchingLadder;
@@ -60,24 +71,7 @@ pub(crate) fn start(lobby: &mut Lobby, queue: QueueId, members: &[PlayerId]) {
         if is_first && member.rating.deviation > WELCOME_DEVIATION {
             lobby.send(conn, texts::information(texts::WELCOME_TO_MATCHMAKER));
         }
-        lobby.send(conn, search_info(&name, SearchState::Start));
-    }
-    let search = Search {
-        self_quality: self_quality(&skills, &lobby.settings.matchmaking),
-        boundaries,
-        players: skills.into_iter().map(|member| member.player).collect(),
-        failed_attempts: 0,
-        began_at: lobby.now.elapsed,
-        waited_before: Duration::ZERO,
-        reason: None,
-        explained_at: None,
-    };
-    let entered = lobby.queues.get(queue);
-    let Some(candidate) = entered.and_then(|queue| candidate(lobby, queue, &search)).map(Box::new) else {
-        return;
-    };
-    if let Some(search) = lobby.queues.enter(queue, search) {
-        lobby.emit(Effect::Queue(QueueEvent::SearchBegan { queue, search, candidate }));
+        lobby.send(conn, search_info(queue, SearchState::Start));
     }
 }
 
@@ -107,19 +101,20 @@ fn is_timed_out(lobby: &mut Lobby, queue: &str, members: &[PlayerId]) -> bool {
 
 /// Returns a search as a round sees it; `None` if none of its players is online.
 pub(super) fn candidate(lobby: &Lobby, queue: &Queue, search: &Search) -> Option<Candidate> {
-    let leaderboard = &queue.data.leaderboard;
-    let members: Vec<Member> =
-        search.players.iter().filter_map(|player| skill(lobby, *player, leaderboard)).collect();
+    let members = skills(lobby, &search.players, &queue.data.leaderboard);
     let settings = &lobby.settings.matchmaking;
     let has_members = !members.is_empty();
     has_members.then(|| Candidate::new(members, search.failed_attempts, search.self_quality, settings))
 }
 
-/// Returns the strength of an online player on a leaderboard.
-pub(super) fn skill(lobby: &Lobby, player: PlayerId, leaderboard: &str) -> Option<Member> {
-    let online = lobby.players.get(player)?;
-    let rating = online.rating_on(&lobby.data.leaderboards, leaderboard);
-    Some(Member { player, rating, games: online.games_on(leaderboard) })
+/// Returns the strength of those players who are online on a leaderboard.
+pub(super) fn skills(lobby: &Lobby, players: &[PlayerId], leaderboard: &str) -> Vec<Member> {
+    let online = players.iter().filter_map(|player| lobby.players.get(*player));
+    let skill = |online: &OnlinePlayer| {
+        let rating = online.rating_on(&lobby.data.leaderboards, leaderboard);
+        Member { player: online.info.id, rating, games: online.games_on(leaderboard) }
+    };
+    online.map(skill).collect()
 }
 
 /// Ends a search for all its players. Those who do not search elsewhere are idle.
@@ -168,7 +163,7 @@ pub(crate) fn cancel_all(lobby: &mut Lobby, queue: QueueId) {
     }
 }
 
-pub(super) fn search_info(queue: &str, state: SearchState) -> ServerMessage {
+fn search_info(queue: &str, state: SearchState) -> ServerMessage {
     ServerMessage::SearchInfo(SearchInfo {
         queue_name: queue.to_owned(),
         state,

@@ -16,6 +16,7 @@ use crate::maps::is_generated_map;
 use crate::matchmaking::queue::QueueId;
 use crate::results::{self, Participant, Reports};
 use crate::settings::Settings;
+use crate::state::OnlinePlayer;
 use crate::statistics::Statistics;
 use crate::texts;
 use crate::validity::Validity;
@@ -250,7 +251,60 @@ pub(crate) fn title(text: &str) -> Result<String, &'static str> {
     }
 }
 
+impl Host {
+    pub(crate) fn of(online: &OnlinePlayer) -> Self {
+        Self {
+            id: online.info.id,
+            login: online.info.login.clone(),
+            friends: online.friends.clone(),
+            foes: online.foes.clone(),
+        }
+    }
+}
+
 impl Game {
+    /// Creates a game whose host's process is starting. It is for all players, without a password
+    /// and without bounds of ratings.
+    pub(crate) fn new(
+        id: GameId,
+        kind: GameKind,
+        host: Host,
+        title: String,
+        featured_mod: FeaturedMod,
+        leaderboard: String,
+        map: Map,
+    ) -> Self {
+        Self {
+            id,
+            kind,
+            state: GameState::Initializing,
+            host,
+            title,
+            visibility: Visibility::Public,
+            is_password_protected: false,
+            password: None,
+            featured_mod,
+            leaderboard,
+            rating_min: None,
+            rating_max: None,
+            enforce_rating_range: false,
+            map,
+            options: GameOptions::new(kind),
+            mods: BTreeMap::new(),
+            unlisted_mod: None,
+            slots: BTreeMap::new(),
+            arranged: None,
+            ais: BTreeMap::new(),
+            members: Vec::new(),
+            noted: BTreeSet::new(),
+            lost: BTreeSet::new(),
+            launching: BTreeSet::new(),
+            hosted_at: None,
+            is_told: false,
+            live: None,
+        }
+    }
+
     /// Returns the players of a live game who have not ended it, and so may return to it.
     pub(crate) fn awaited(&self) -> impl Iterator<Item = PlayerId> {
         let live = self.live.iter().filter(|_| self.state == GameState::Live);

@@ -19,6 +19,12 @@ pub(crate) enum Activity {
 }
 
 impl Activity {
+    /// Returns whether the player's party must stay as it is: it searches, or is in a match that is
+    /// being set up.
+    pub(crate) fn needs_same_party(self) -> bool {
+        matches!(self, Self::SearchingLadder | Self::StartingAutomatch)
+    }
+
     /// Name of the activity in texts.
     pub(crate) fn name(self) -> &'static str {
         match self {

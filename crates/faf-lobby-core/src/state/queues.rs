@@ -11,7 +11,7 @@ use crate::io::SearchId;
 use crate::matchmaking::candidate::Boundaries;
 use crate::matchmaking::queue::{QueueData, QueueId};
 use crate::matchmaking::vetoes::VetoRules;
-use crate::matchmaking::{PopTimer, QueueRules, UnmatchedReason, WaitingTimes};
+use crate::matchmaking::{Candidate, PopTimer, QueueRules, UnmatchedReason, WaitingTimes};
 
 /// All queues, and all searches.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -78,6 +78,20 @@ pub(crate) struct Search {
 }
 
 impl Search {
+    /// Begins the search of a candidate.
+    pub(crate) fn of(candidate: &Candidate, now: Duration) -> Self {
+        Self {
+            players: candidate.members().iter().map(|member| member.player).collect(),
+            failed_attempts: candidate.failed_attempts(),
+            self_quality: candidate.self_quality(),
+            boundaries: candidate.boundaries(),
+            began_at: now,
+            waited_before: Duration::ZERO,
+            reason: None,
+            explained_at: None,
+        }
+    }
+
     /// Returns how long the search has gone on.
     pub(crate) fn waited(&self, now: Duration) -> Duration {
         self.waited_before + now.saturating_sub(self.began_at)
