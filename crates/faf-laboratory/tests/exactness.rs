@@ -6,18 +6,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use faf_laboratory::{Change, End, Extraction, Trace, TraceEvent, play};
-use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
 use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
 use faf_lobby_core::matchmaking::random::Random;
-use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::matchmaking::{Candidate, MatchmakingSettings, Member, Round};
+use faf_lobby_core::ratings::{GLOBAL, LADDER};
 use faf_lobby_core::{
-    ConnId, Effect, Event, MapVersion, Moment, Popped, PoppedSearch, QueueEvent, Request, SearchId, Settings,
-    Timestamp, World,
+    ConnId, Effect, Event, Moment, Popped, PoppedSearch, QueueEvent, Request, SearchId, Settings, Timestamp,
+    World,
 };
 use faf_protocol::server_message::{LeaderboardRating, Rating};
-use faf_protocol::{BracketId, ClientMessage, Country, PlayerId, PoolEntryId, SessionNumber};
+use faf_protocol::{ClientMessage, Country, PlayerId, SessionNumber};
 use faf_testkit::lobby::BEGINNING;
+use faf_testkit::queues;
 use faf_testkit::store::FakeStore;
 
 const PLAYERS: u32 = 60;
@@ -159,23 +159,8 @@ impl Evening {
 }
 
 fn queue((id, name, team_size): (u32, &str, u32)) -> QueueData {
-    let version = MapVersion { id: 7, is_ranked: true };
-    QueueData {
-        id: QueueId(id),
-        name: name.to_owned(),
-        featured_mod: "faf".to_owned(),
-        leaderboard: if team_size == 1 { "ladder_1v1" } else { "global" }.to_owned(),
-        team_size,
-        game_options: BTreeMap::new(),
-        rating_peak: 1000.0,
-        brackets: vec![Bracket {
-            id: BracketId(1),
-            min_rating: None,
-            max_rating: None,
-            vetoes: VetoSettings::default(),
-            pool: vec![PoolEntry::fixed(PoolEntryId(1), 1, version, "maps/scmp_007.zip").unwrap()],
-        }],
-    }
+    let leaderboard = if team_size == 1 { LADDER } else { GLOBAL }.to_owned();
+    QueueData { leaderboard, ..queues::queue(id, name, team_size) }
 }
 
 /// Returns whether an event is of some kind.

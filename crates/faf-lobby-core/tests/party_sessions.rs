@@ -5,14 +5,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
-use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
-use faf_lobby_core::matchmaking::vetoes::VetoSettings;
-use faf_lobby_core::{ConnId, MapVersion, Settings};
+use faf_lobby_core::matchmaking::queue::QueueData;
+use faf_lobby_core::{ConnId, Settings};
+use faf_protocol::PlayerId;
 use faf_protocol::server_message::{LeaderboardRating, Rating};
-use faf_protocol::{BracketId, PlayerId, PoolEntryId};
 use faf_testkit::golden;
 use faf_testkit::lobby::SimulatedLobby;
+use faf_testkit::queues;
 use faf_testkit::store::FakeStore;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -48,24 +47,8 @@ struct QueueOfCase {
 
 impl QueueOfCase {
     fn stored(&self, id: u32) -> QueueData {
-        let version = MapVersion { id: 7, is_ranked: true };
-        let entry = PoolEntry::fixed(PoolEntryId(1), 1, version, "maps/scmp_007.zip").unwrap();
-        QueueData {
-            id: QueueId(id),
-            name: self.name.clone(),
-            featured_mod: "faf".to_owned(),
-            leaderboard: self.rating_type.clone(),
-            team_size: self.team_size,
-            game_options: BTreeMap::new(),
-            rating_peak: 1000.0,
-            brackets: vec![Bracket {
-                id: BracketId(1),
-                min_rating: None,
-                max_rating: None,
-                vetoes: VetoSettings::default(),
-                pool: vec![entry],
-            }],
-        }
+        let leaderboard = self.rating_type.clone();
+        QueueData { leaderboard, ..queues::queue(id, &self.name, self.team_size) }
     }
 }
 

@@ -3,16 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
-use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
+use faf_lobby_core::matchmaking::map_pool::Bracket;
+use faf_lobby_core::matchmaking::queue::QueueData;
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
-use faf_lobby_core::{ConnId, LogLine, MapVersion, Settings};
+use faf_lobby_core::ratings::GLOBAL;
+use faf_lobby_core::{ConnId, LogLine, Settings};
 use faf_protocol::limits::LIST_LIMIT;
-use faf_protocol::{BracketId, PoolEntryId};
 use faf_testkit::lobby::SimulatedLobby;
+use faf_testkit::queues;
 use faf_testkit::store::FakeStore;
 use serde_json::{Value, json};
 
@@ -25,26 +25,10 @@ const FIRST_POP: Duration = Duration::from_secs(46);
 /// A queue of two players. Its only bracket has the queue's number, in which each player has two
 /// tokens, and a map is excluded by two.
 fn queue(id: u32, name: &str, entries: &[i64]) -> QueueData {
-    let version = MapVersion { id: 7, is_ranked: true };
-    let entry = |id: &i64| PoolEntry::fixed(PoolEntryId(*id), 1, version, "maps/scmp_007.zip").unwrap();
     let vetoes = VetoSettings { veto_tokens_per_player: 2, max_tokens_per_map: 2, ..VetoSettings::default() };
-    let bracket = Bracket {
-        id: BracketId(id.into()),
-        min_rating: None,
-        max_rating: None,
-        vetoes,
-        pool: entries.iter().map(entry).collect(),
-    };
-    QueueData {
-        id: QueueId(id),
-        name: name.to_owned(),
-        featured_mod: "faf".to_owned(),
-        leaderboard: "global".to_owned(),
-        team_size: 1,
-        game_options: BTreeMap::new(),
-        rating_peak: 1000.0,
-        brackets: vec![bracket],
-    }
+    let pool = entries.iter().map(|entry| queues::entry(*entry)).collect();
+    let bracket = Bracket { vetoes, ..queues::bracket(id.into(), pool) };
+    QueueData { leaderboard: GLOBAL.to_owned(), brackets: vec![bracket], ..queues::queue(id, name, 1) }
 }
 
 /// The queue `ladder1v1` with the entries 11, 12 and 13.

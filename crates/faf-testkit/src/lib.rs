@@ -10,6 +10,7 @@ pub mod golden;
 pub mod lobby;
 pub mod login_probe;
 pub mod population;
+pub mod queues;
 pub mod season;
 pub mod serving;
 pub mod simulation;

@@ -1,15 +1,15 @@
 //! A lobby for benchmarks with thousands of players, some of them in open games.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Duration;
 
-use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
-use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
+use faf_lobby_core::matchmaking::map_pool::Bracket;
+use faf_lobby_core::matchmaking::queue::QueueData;
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::ratings::GLOBAL;
-use faf_lobby_core::{ConnId, Effect, Event, MapVersion, Moment, Settings, Timestamp, World};
-use faf_protocol::{BracketId, ClientMessage, PoolEntryId, SessionNumber};
+use faf_lobby_core::{ConnId, Effect, Event, Moment, Settings, Timestamp, World};
+use faf_protocol::{ClientMessage, SessionNumber};
+use faf_testkit::queues;
 use faf_testkit::store::FakeStore;
 
 pub(crate) const GAMES: u64 = 300;
@@ -142,23 +142,11 @@ pub(crate) fn quiet() -> Settings {
 
 /// A queue with one bracket, which has the queue's number and the map pool entries 1 to 8.
 pub(crate) fn queue(id: u32, name: &str, team_size: u32, vetoes: VetoSettings) -> QueueData {
-    let map = MapVersion { id: 7, is_ranked: true };
-    let entry = |id| PoolEntry::fixed(PoolEntryId(id), 1, map, "maps/scmp_007.zip").unwrap();
-    let pool = (1..=8).map(entry).collect();
+    let pool = (1..=8).map(queues::entry).collect();
+    let bracket = Bracket { vetoes, ..queues::bracket(id.into(), pool) };
     QueueData {
-        id: QueueId(id),
-        name: name.to_owned(),
-        featured_mod: "faf".to_owned(),
         leaderboard: GLOBAL.to_owned(),
-        team_size,
-        game_options: BTreeMap::new(),
-        rating_peak: 1000.0,
-        brackets: vec![Bracket {
-            id: BracketId(id.into()),
-            min_rating: None,
-            max_rating: None,
-            vetoes,
-            pool,
-        }],
+        brackets: vec![bracket],
+        ..queues::queue(id, name, team_size)
     }
 }

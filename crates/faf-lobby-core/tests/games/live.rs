@@ -1,15 +1,12 @@
 //! From the launch to the result and the rating.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
-use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
-use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::validity::Validity;
-use faf_lobby_core::{ConnId, Count, Game, GameState, MapVersion, Note, Settings};
-use faf_protocol::{BracketId, GameId, PlayerId, PoolEntryId};
+use faf_lobby_core::{ConnId, Count, Game, GameState, Note, Settings};
+use faf_protocol::{GameId, PlayerId};
 use faf_testkit::lobby::SimulatedLobby;
+use faf_testkit::queues::queue;
 use faf_testkit::store::FakeStore;
 
 use crate::support::{
@@ -49,19 +46,7 @@ fn a_game_is_played_and_rated() {
 #[test]
 fn a_match_is_stored_with_one_point_for_a_victory() {
     let mut store = FakeStore::with_accounts(["Ada", "Bob"]);
-    let version = MapVersion { id: 7, is_ranked: true };
-    let pool = vec![PoolEntry::fixed(PoolEntryId(1), 1, version, "maps/scmp_007.zip").unwrap()];
-    let (id, vetoes) = (BracketId(1), VetoSettings::default());
-    store.data.queues = vec![QueueData {
-        id: QueueId(1),
-        name: "ladder1v1".to_owned(),
-        featured_mod: "faf".to_owned(),
-        leaderboard: "ladder_1v1".to_owned(),
-        team_size: 1,
-        game_options: BTreeMap::new(),
-        rating_peak: 1000.0,
-        brackets: vec![Bracket { id, min_rating: None, max_rating: None, vetoes, pool }],
-    }];
+    store.data.queues = vec![queue(1, "ladder1v1", 1)];
     let mut lobby = SimulatedLobby::new(Settings::default(), store);
     let conns = ["Ada", "Bob"].map(|login| {
         let conn = lobby.log_in(login);

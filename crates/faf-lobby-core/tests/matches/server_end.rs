@@ -24,32 +24,14 @@ fn with_a_live_game() -> Story {
 fn a_shutdown_cancels_matches_at_every_stage_and_their_processes_are_ended() {
     for stage in STAGES {
         let mut story = with_a_live_game();
-        // The live game has the first id.
-        if stage == Stage::Opening {
-            bring(&mut story, stage);
-        } else {
-            story.matched(1, 2);
-            if stage >= Stage::HostIsIdle {
-                story.process(1, &["Idle"]);
-            }
-            if stage >= Stage::GuestStarts {
-                story.process(1, &["Lobby"]);
-            }
-            if stage >= Stage::GuestIsIdle {
-                story.process(2, &["Idle"]);
-            }
-            if stage == Stage::Assembled {
-                story.process(2, &["Lobby"]);
-            }
-            story.seen(1);
-            story.seen(2);
-        }
+        bring(&mut story, stage);
         story.lobby.shut_down();
         reply(&mut story);
         assert_eq!(story.outcomes(), [MatchOutcome::Errored], "{stage:?}");
         assert_eq!(story.inside()["violations"], json!({}), "{stage:?}");
         for player in 1..=2 {
             let has_process = stage >= Stage::GuestStarts || player == 1 && stage != Stage::Opening;
+            // The live game has the first id.
             let id = if stage == Stage::Opening { "null" } else { "2" };
             let seen = story.seen(player);
             assert_eq!(seen[0], format!("cancelled {id}"), "{stage:?}: {seen:?}");

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
-use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
-use faf_lobby_core::matchmaking::vetoes::VetoSettings;
+use faf_lobby_core::matchmaking::queue::QueueData;
 use faf_lobby_core::ratings::LADDER;
 use faf_lobby_core::{Ban, ConnId, MapVersion, MatchOutcome, QueueEvent, Settings, Timestamp};
+use faf_protocol::PoolEntryId;
 use faf_protocol::server_message::{LeaderboardRating, Rating};
-use faf_protocol::{BracketId, PoolEntryId};
 use faf_testkit::lobby::{BEGINNING, SimulatedLobby};
+use faf_testkit::queues;
 use faf_testkit::store::FakeStore;
 use serde_json::Value;
 
@@ -35,20 +35,12 @@ pub(crate) fn fixed(id: i64, version: u32) -> PoolEntry {
 
 pub(crate) fn bracket(id: i64, ratings: [Option<i64>; 2], pool: Vec<PoolEntry>) -> Bracket {
     let [min_rating, max_rating] = ratings;
-    Bracket { id: BracketId(id), min_rating, max_rating, vetoes: VetoSettings::default(), pool }
+    Bracket { min_rating, max_rating, ..queues::bracket(id, pool) }
 }
 
 pub(crate) fn queue(id: u32, name: &str, team_size: u32) -> QueueData {
-    QueueData {
-        id: QueueId(id),
-        name: name.to_owned(),
-        featured_mod: "faf".to_owned(),
-        leaderboard: LADDER.to_owned(),
-        team_size,
-        game_options: BTreeMap::new(),
-        rating_peak: 1000.0,
-        brackets: vec![bracket(1, [None, None], vec![fixed(1, 7)])],
-    }
+    let brackets = vec![bracket(1, [None, None], vec![fixed(1, 7)])];
+    QueueData { brackets, ..queues::queue(id, name, team_size) }
 }
 
 /// Returns a store with all players, of equal strength, and all queues.

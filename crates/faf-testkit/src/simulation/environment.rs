@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
-use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
-use faf_lobby_core::matchmaking::vetoes::VetoSettings;
+use faf_lobby_core::matchmaking::queue::QueueData;
 use faf_lobby_core::{
     ConnId, Contradiction, GameWrite, HoldReason, MapVersion, Moment, Reply, Request, RequestId, Settings,
     Timestamp, World,
 };
 use faf_protocol::client_message::ClientMessage;
 use faf_protocol::server_message::{LeaderboardRating, Rating};
-use faf_protocol::{BracketId, CommandError, GameId, PlayerId, PoolEntryId};
+use faf_protocol::{CommandError, GameId, PlayerId, PoolEntryId};
 
 use super::random::Random;
 use super::{GAMES_BEFORE, GLOBAL, LADDER};
@@ -62,21 +61,15 @@ pub(super) fn queues() -> Vec<QueueData> {
         [fixed(1, 7, "scmp_007"), fixed(2, 9, "scmp_009"), PoolEntry::generated(PoolEntryId(3), 1, params)];
     let pool: Vec<PoolEntry> = pool.into_iter().flatten().collect();
     let bracket = |id, min_rating, max_rating| Bracket {
-        id: BracketId(id),
         min_rating,
         max_rating,
-        vetoes: VetoSettings::default(),
-        pool: pool.clone(),
+        ..crate::queues::bracket(id, pool.clone())
     };
     let queue = |(id, (name, leaderboard, team_size)): (u32, (&str, &str, u32))| QueueData {
-        id: QueueId(id),
-        name: name.to_owned(),
-        featured_mod: "faf".to_owned(),
         leaderboard: leaderboard.to_owned(),
-        team_size,
         game_options: BTreeMap::from([("Share".to_owned(), "ShareUntilDeath".into())]),
-        rating_peak: 1000.0,
         brackets: vec![bracket(1, None, Some(1000)), bracket(2, Some(1000), None)],
+        ..crate::queues::queue(id, name, team_size)
     };
     (1..).zip(QUEUES).map(queue).collect()
 }

@@ -219,39 +219,18 @@ fn set(gauges: &Family<FreeLabels<1>, Gauge>, labels: &FreeLabels<1>, value: u64
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
-    use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
     use faf_lobby_core::matchmaking::queue::QueueData;
-    use faf_lobby_core::matchmaking::vetoes::VetoSettings;
-    use faf_lobby_core::{MapVersion, Settings};
+    use faf_testkit::queues::queue;
+
+    use faf_lobby_core::Settings;
+    use faf_protocol::GameId;
     use faf_protocol::server_message::{LeaderboardRating, Rating};
-    use faf_protocol::{BracketId, GameId, PoolEntryId};
     use faf_testkit::lobby::SimulatedLobby;
     use faf_testkit::store::FakeStore;
 
     use super::super::Metrics;
     use super::*;
-
-    fn queue(id: u32, name: &str, team_size: u32) -> QueueData {
-        let version = MapVersion { id: 7, is_ranked: true };
-        QueueData {
-            id: QueueId(id),
-            name: name.to_owned(),
-            featured_mod: "faf".to_owned(),
-            leaderboard: "ladder_1v1".to_owned(),
-            team_size,
-            game_options: BTreeMap::new(),
-            rating_peak: 1000.0,
-            brackets: vec![Bracket {
-                id: BracketId(1),
-                min_rating: None,
-                max_rating: None,
-                vetoes: VetoSettings::default(),
-                pool: vec![PoolEntry::fixed(PoolEntryId(1), 1, version, "maps/scmp_007.zip").unwrap()],
-            }],
-        }
-    }
 
     /// A lobby whose events are counted.
     struct Counted {

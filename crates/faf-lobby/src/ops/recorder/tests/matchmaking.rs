@@ -1,14 +1,11 @@
 //! The searches of a recording.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use faf_laboratory::{Change, TraceEvent, play};
-use faf_lobby_core::MapVersion;
-use faf_lobby_core::matchmaking::map_pool::{Bracket, PoolEntry};
-use faf_lobby_core::matchmaking::queue::{QueueData, QueueId};
-use faf_lobby_core::matchmaking::vetoes::VetoSettings;
-use faf_protocol::{BracketId, PoolEntryId};
+use faf_lobby_core::matchmaking::queue::QueueData;
+use faf_lobby_core::ratings::GLOBAL;
+use faf_testkit::queues;
 
 use super::super::replay::Replay;
 use super::rig::{NAMES, Rig};
@@ -16,23 +13,7 @@ use super::{LARGE, SMALL};
 use crate::cli::matchmaking::extract;
 
 fn queue(id: u32, name: &str) -> QueueData {
-    let version = MapVersion { id: 7, is_ranked: true };
-    QueueData {
-        id: QueueId(id),
-        name: name.to_owned(),
-        featured_mod: "faf".to_owned(),
-        leaderboard: "global".to_owned(),
-        team_size: 1,
-        game_options: BTreeMap::new(),
-        rating_peak: 1000.0,
-        brackets: vec![Bracket {
-            id: BracketId(1),
-            min_rating: None,
-            max_rating: None,
-            vetoes: VetoSettings::default(),
-            pool: vec![PoolEntry::fixed(PoolEntryId(1), 1, version, "maps/scmp_007.zip").unwrap()],
-        }],
-    }
+    QueueData { leaderboard: GLOBAL.to_owned(), ..queues::queue(id, name, 1) }
 }
 
 /// Ada, Bob and Cem search in two queues for twelve minutes; matches fail, because no game starts.
