@@ -10,7 +10,7 @@ use faf_lobby_core::ratings::LADDER;
 use faf_protocol::{BracketId, PoolEntryId};
 
 /// Returns a queue of the featured mod `faf` on the leaderboard of the ladder. Its only bracket is
-/// for all ratings, and has the [entry](entry) 1. Tests change the members that they are about.
+/// for all ratings, and has the [entry] 1. Tests change the members that they are about.
 #[must_use]
 pub fn queue(id: u32, name: &str, team_size: u32) -> QueueData {
     QueueData {
