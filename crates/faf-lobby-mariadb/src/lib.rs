@@ -1,0 +1,1 @@
+//! FAF's MariaDB as a database of the lobby server.

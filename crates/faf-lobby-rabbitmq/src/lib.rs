@@ -1,0 +1,1 @@
+//! FAF's RabbitMQ as the broker of the lobby server.
