@@ -35,7 +35,7 @@ use crate::ops::http::{Interface, OverviewCache, Phase};
 use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
-use crate::publish::{Publisher, Relay, Signal};
+use crate::publish::{Broker, Publisher, Relay, Signal};
 use crate::store::embedded::Owner;
 use crate::store::{Message, Store};
 
@@ -52,6 +52,7 @@ pub struct Server {
     phase: watch::Sender<Phase>,
     publisher: Publisher,
     relay: Relay,
+    broker: Option<Broker>,
     http: JoinSet<()>,
     /// Tasks that run until the server ends.
     background: JoinSet<()>,
@@ -119,9 +120,10 @@ impl Server {
         let mut metrics = Metrics::new();
         metrics.observe_database_failures(store.failures());
         metrics.observe_large_messages(Arc::clone(&large_messages));
+        let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
+        let broker = Broker::start(&settings, inbox.clone(), &mut metrics);
         let metrics = Arc::new(metrics);
         metrics.expect_games(&initial.data);
-        let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
         let outbox = Arc::<Signal>::default();
         let requests = RequestExecutor {
             store: store.clone(),
@@ -131,7 +133,7 @@ impl Server {
             registers: settings.open_registration != OpenRegistration::Off,
         };
         let activity = Arc::new(ActivityLog::default());
-        let publisher = Publisher::new(Arc::clone(&metrics));
+        let publisher = Publisher::new(broker.as_ref(), Arc::clone(&metrics));
         let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
         let recorder = match settings.recording.as_os_str().is_empty() {
             true => Recorder::off(),
@@ -166,7 +168,13 @@ impl Server {
         );
         let acceptor = Arc::new(acceptor);
 
-        let relay = Relay::start(store.clone(), publisher.clone(), Arc::clone(&metrics), Arc::clone(&outbox));
+        let relay = Relay::start(
+            store.clone(),
+            publisher.clone(),
+            broker.as_ref(),
+            Arc::clone(&metrics),
+            Arc::clone(&outbox),
+        );
         let mut background = JoinSet::new();
         background.spawn(countries.keep_fresh());
         background.spawn(tokens.keep_fresh());
@@ -184,6 +192,7 @@ impl Server {
             metrics,
             outbox,
             health: findings,
+            broker: broker.as_ref().map(Broker::state),
             started: Instant::now(),
             phase: phase.subscribe(),
             board: Arc::new(OverviewCache::new(activity, fd_budget.http)),
@@ -203,6 +212,7 @@ impl Server {
             phase,
             publisher,
             relay,
+            broker,
             http,
             background,
         })
@@ -244,7 +254,7 @@ impl Server {
     /// # Errors
     /// [`Failure`] if the lobby has panicked, which would be a bug.
     pub async fn wait(self) -> Result<(), Failure> {
-        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, .. } = self;
+        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, broker, .. } = self;
         let ended = lobby.await;
         phase.send_replace(Phase::Stopping);
         background.shutdown().await;
@@ -255,6 +265,9 @@ impl Server {
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
         finish_writing(&store).await;
         relay.finish(CLOSE_TIMEOUT).await;
+        if let Some(broker) = broker {
+            broker.close(CLOSE_TIMEOUT).await;
+        }
         match timeout(CLOSE_TIMEOUT, store.checkpoint()).await {
             Ok(Ok(true)) => {}
             _ => {

@@ -39,6 +39,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
     recording(settings, &mut findings);
     geoip(settings, &mut findings);
     services(settings, &mut findings);
+    broker(settings, &mut findings);
     log(settings, &mut findings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(ports(settings, &mut findings));
@@ -139,6 +140,16 @@ fn services(settings: &Settings, findings: &mut Findings) {
         {
             findings.warning(setting, format!("{host}:{port} cannot be reached now: {error}"));
         }
+    }
+}
+
+/// Checks that something listens at the address of the broker.
+fn broker(settings: &Settings, findings: &mut Findings) {
+    let (host, port) = (&settings.broker_host, settings.broker_port);
+    if !host.is_empty()
+        && let Err(error) = reach(host, port)
+    {
+        findings.warning("broker_host", format!("{host}:{port} cannot be reached now: {error}"));
     }
 }
 

@@ -84,7 +84,7 @@ fn log_configuration(configuration: &Effective) {
         "starting"
     );
     for (setting, value, origin) in configuration.set() {
-        tracing::info!(setting, value = shown(value), %origin, "configured");
+        tracing::info!(setting, value = shown(setting, value), %origin, "configured");
     }
 }
 

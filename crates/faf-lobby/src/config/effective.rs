@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::catalogue::number;
+use super::catalogue::{Kind, entry, number};
 use super::layers::Origin;
 use super::{CATALOGUE, Settings};
 
@@ -69,8 +69,17 @@ fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
     one == other || matches!(numbers, (Some(one), Some(other)) if one == other)
 }
 
-/// Formats a value for people, without the user information of a URL, which may hold a password.
-pub(crate) fn shown(value: &Value) -> String {
+/// Returns whether the value of a setting is never shown.
+pub(crate) fn is_secret(setting: &str) -> bool {
+    entry(setting).is_some_and(|entry| entry.kind == Kind::Secret)
+}
+
+/// Formats the value of a setting for people, without secrets: nothing of a password, and not the
+/// user information of a URL, which may hold one.
+pub(crate) fn shown(setting: &str, value: &Value) -> String {
+    if is_secret(setting) && value.as_str() != Some("") {
+        return "***".to_owned();
+    }
     let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -106,7 +115,9 @@ mod tests {
 
     #[test]
     fn passwords_of_urls_are_not_shown() {
-        let shown = |text: &str| shown(&Value::from(text));
+        let secret = |text: &str| shown("broker_password", &Value::from(text));
+        assert_eq!([secret("hunter2"), secret("a@b://c@d"), secret("")], ["***", "***", ""]);
+        let shown = |text: &str| shown("jwks", &Value::from(text));
         assert_eq!(shown("https://me:secret@host/x@y"), "https://***@host/x@y");
         assert_eq!(shown("https://host/x@y"), "https://host/x@y");
         assert_eq!(shown("plain"), "plain");

@@ -36,7 +36,7 @@ use tokio::task::JoinSet;
 use crate::lobby::input::Input;
 use crate::ops::health::Findings;
 use crate::ops::metrics::Metrics;
-use crate::publish::Signal;
+use crate::publish::{BrokerState, Signal};
 
 pub(crate) use overview::OverviewCache;
 use places::{Places, ResponseGuard};
@@ -56,6 +56,8 @@ pub(crate) struct Interface {
     pub(crate) outbox: Arc<Signal>,
     /// Problems of the database.
     pub(crate) health: watch::Receiver<Findings>,
+    /// State of the connection to the broker, if there is one.
+    pub(crate) broker: Option<BrokerState>,
     pub(crate) started: Instant,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) board: Arc<OverviewCache>,
@@ -248,7 +250,8 @@ async fn ready(State(interface): State<Interface>) -> Response {
     (status, [(CONTENT_TYPE, "text/plain")], "").into_response()
 }
 
-/// Returns whether the lobby replies and the database has no problem: see `health.rs`.
+/// Returns whether the lobby replies and the database has no problem: see `health.rs`. The state of
+/// the broker is shown, but does not count.
 async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>) {
     let lobby = interface.inspect(|_| ()).await.is_ok();
     let findings = interface.health.borrow().clone();
@@ -256,7 +259,13 @@ async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>)
     let is_well = lobby && database.is_none();
     let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let lobby = if lobby { "ok" } else { "no answer" };
-    (status, Json(json!({"lobby": lobby, "database": database.unwrap_or("ok")})))
+    let mut parts = json!({"lobby": lobby, "database": database.unwrap_or("ok")});
+    // A server without its broker goes on: a supervisor that restarts it would gain nothing, and
+    // end the connections of all players.
+    if let Some(broker) = &interface.broker {
+        parts["broker"] = broker.problem().unwrap_or_else(|| "ok".to_owned()).into();
+    }
+    (status, Json(parts))
 }
 
 async fn metrics(State(interface): State<Interface>) -> Response {
@@ -332,6 +341,7 @@ mod tests {
             metrics,
             outbox: Arc::default(),
             health,
+            broker: None,
             started,
             phase: receiver,
             board,

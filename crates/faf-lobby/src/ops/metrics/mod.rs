@@ -1,5 +1,7 @@
 //! Counters and gauges for Prometheus, under the names that dashboards know.
 
+#[cfg(feature = "rabbitmq")]
+mod broker;
 mod games;
 mod queues;
 
@@ -158,6 +160,16 @@ impl Metrics {
     /// Shows failed operations of the database, by reason.
     pub(crate) fn observe_database_failures(&mut self, failures: Arc<Failures>) {
         self.registry.register_collector(Box::new(DatabaseFailures(failures)));
+    }
+
+    /// Shows the connection to the broker and its messages.
+    #[cfg(feature = "rabbitmq")]
+    pub(crate) fn observe_broker(
+        &mut self,
+        state: tokio::sync::watch::Receiver<faf_lobby_rabbitmq::State>,
+        counters: Arc<faf_lobby_rabbitmq::Counters>,
+    ) {
+        self.registry.register_collector(Box::new(broker::BrokerFigures::new(state, counters)));
     }
 
     /// Counts an event that the lobby reports.
