@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use faf_lobby::config::Settings;
 use faf_lobby::store::Message;
 use faf_protocol::WireFormat;
 use faf_testkit::golden::sessions::{Connect, Http, Record, Sent, Transcript};
@@ -31,7 +32,16 @@ pub(crate) enum Over {
 
 /// Replays a session; returns the differences from the recording.
 pub(crate) async fn replay(transcript: &Transcript, over: Over) -> Vec<Finding> {
-    let server = TestServer::start(transcript).await;
+    replay_with(transcript, over, |_| {}).await
+}
+
+/// Replays a session on a server with other settings; returns the differences from the recording.
+pub(crate) async fn replay_with(
+    transcript: &Transcript,
+    over: Over,
+    change: impl FnOnce(&mut Settings),
+) -> Vec<Finding> {
+    let server = TestServer::start(transcript, change).await;
     let mut replay = Replay {
         publications: server.publications(),
         circumstances: Circumstances::of(transcript),

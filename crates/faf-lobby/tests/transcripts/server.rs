@@ -95,7 +95,7 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    pub(crate) async fn start(transcript: &Transcript) -> Self {
+    pub(crate) async fn start(transcript: &Transcript, change: impl FnOnce(&mut Settings)) -> Self {
         let circumstances = Circumstances::of(transcript);
         let assumed = &seed().config_assumed;
         let folder = tempfile::tempdir().unwrap();
@@ -118,7 +118,7 @@ impl TestServer {
         let default = Settings::default();
         let pop_time = overridden("QUEUE_POP_TIME_MAX")
             .map_or(default.queue_pop_time_max, |value| value.as_f64().unwrap() * QUEUE_POP_TIME);
-        let settings = Settings {
+        let mut settings = Settings {
             qdatastream: listen.clone(),
             simple_json: listen,
             websocket: Listen::one("127.0.0.1:0").unwrap(),
@@ -150,6 +150,7 @@ impl TestServer {
             content_url: assumed.content_url.clone(),
             ..default
         };
+        change(&mut settings);
         let server = Server::start(settings).await.unwrap();
         let http = server.listening().iter().find(|listening| listening.service == Service::Http);
         let http = http.unwrap().address;
