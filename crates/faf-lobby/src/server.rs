@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::auth::failed_logins::FailedLogins;
 use crate::auth::passwords::PasswordThreads;
 use crate::auth::policy::PolicyServer;
-use crate::auth::tokens::Tokens;
+use crate::auth::tokens::{OwnTokens, Tokens};
 use crate::config::{Listen, ListenAddress, OpenRegistration, Settings, seconds};
 use crate::delivery::SlowConsumerPolicy;
 use crate::exit_code::{self, Failure};
@@ -126,6 +126,7 @@ impl Server {
         let requests = RequestExecutor {
             store: store.clone(),
             tokens: Arc::clone(&tokens),
+            own_tokens: Arc::new(OwnTokens::new(store.clone())),
             passwords: PasswordThreads::new(),
             outbox: Arc::clone(&outbox),
             registers: settings.open_registration != OpenRegistration::Off,

@@ -10,7 +10,7 @@ use faf_lobby_core::{
 use faf_lobby_store::Beyond;
 
 use crate::auth::passwords::{self, PasswordThreads};
-use crate::auth::tokens::{Tokens, check_own};
+use crate::auth::tokens::{Checked, OwnTokenError, OwnTokens, Tokens};
 use crate::clock::unix_seconds;
 use crate::publish::Signal;
 use crate::store::{AccountError, Store, StoreError, StoredAccount, is_valid_login};
@@ -20,6 +20,7 @@ use crate::store::{AccountError, Store, StoreError, StoredAccount, is_valid_logi
 pub(crate) struct RequestExecutor {
     pub(crate) store: Store,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) own_tokens: Arc<OwnTokens>,
     pub(crate) passwords: PasswordThreads,
     /// Raised when a write has stored messages in the outbox.
     pub(crate) outbox: Arc<Signal>,
@@ -77,10 +78,16 @@ impl RequestExecutor {
 
     /// Finds the account that a token names: a token of the server's own, or of a service that
     /// it trusts.
-    async fn check_token(&self, token: &str) -> Result<Result<Option<Account>, TokenFault>, StoreError> {
-        let checked = match check_own(&self.store, token, unix_seconds()).await? {
-            Some(checked) => checked.map(Some),
-            None => self.tokens.check(token).await,
+    pub(crate) async fn check_token(
+        &self,
+        token: &str,
+    ) -> Result<Result<Option<Account>, TokenFault>, OwnTokenError> {
+        let checked = match self.own_tokens.check(token, unix_seconds()).await? {
+            Checked::Own(checked) => checked.map(Some),
+            Checked::OtherLobby if !self.tokens.has_issuer() => {
+                Err(TokenFault::Invalid("its key is not that of this server".to_owned()))
+            }
+            Checked::OtherLobby | Checked::Other => self.tokens.check(token).await,
         };
         Ok(match checked {
             Ok(Some(player)) => Ok(self.store.account_by_id(player).await?.map(account)),
@@ -176,6 +183,7 @@ mod tests {
         let requests = RequestExecutor {
             store: store.clone(),
             tokens: Arc::new(Tokens::new(&Settings::default())),
+            own_tokens: Arc::new(OwnTokens::new(store.clone())),
             passwords: PasswordThreads::new(),
             outbox: Arc::default(),
             registers: false,

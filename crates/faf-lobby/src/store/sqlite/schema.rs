@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_operators.sql"),
     include_str!("migrations/0004_outbox.sql"),
     include_str!("migrations/0005_queues.sql"),
+    include_str!("migrations/0006_own_key.sql"),
 ];
 
 /// Marks the file as a database of this server: "FAFL".
