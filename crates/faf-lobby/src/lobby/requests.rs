@@ -8,6 +8,7 @@ use faf_lobby_core::{
     Account, Ban, Busy, Contradiction, GameWrite, Reply, ReplyTo, Request, TokenFault, Unavailable,
 };
 use faf_lobby_store::Beyond;
+use faf_protocol::{PlayerId, Secret};
 
 use crate::auth::passwords::{self, PasswordThreads};
 use crate::auth::tokens::{Checked, OwnTokenError, OwnTokens, Tokens};
@@ -78,10 +79,7 @@ impl RequestExecutor {
 
     /// Finds the account that a token names: a token of the server's own, or of a service that
     /// it trusts.
-    pub(crate) async fn check_token(
-        &self,
-        token: &str,
-    ) -> Result<Result<Option<Account>, TokenFault>, OwnTokenError> {
+    async fn check_token(&self, token: &str) -> Result<Result<Option<Account>, TokenFault>, OwnTokenError> {
         let checked = match self.own_tokens.check(token, unix_seconds()).await? {
             Checked::Own(checked) => checked.map(Some),
             Checked::OtherLobby if !self.tokens.has_issuer() => {
@@ -103,6 +101,30 @@ impl RequestExecutor {
             tracing::warn!(%error, player = request.player.0, "an attempt to join a game could not be recorded");
         }
         self.store.find_ban(request.player).await
+    }
+
+    /// Returns the account with this name and this digest of a password. With open registration, a
+    /// new name creates it.
+    pub(crate) async fn log_in(
+        &self,
+        login: &str,
+        digest: String,
+    ) -> Result<Result<Option<Account>, Busy>, Unavailable> {
+        let request = CheckPassword { login: login.to_owned(), password: Secret::new(digest) };
+        available(self.check_password(request).await)
+    }
+
+    /// Returns the account that a token names.
+    pub(crate) async fn account_of_token(
+        &self,
+        token: &str,
+    ) -> Result<Result<Option<Account>, TokenFault>, Unavailable> {
+        available(self.check_token(token).await)
+    }
+
+    /// Returns the account of a player.
+    pub(crate) async fn account(&self, player: PlayerId) -> Result<Option<Account>, Unavailable> {
+        Ok(available(self.store.account_by_id(player).await)?.map(account))
     }
 
     async fn check_password(
