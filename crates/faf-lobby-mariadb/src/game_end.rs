@@ -28,7 +28,7 @@ pub(crate) fn end(s: &mut Session, id: GameId, end: &GameEnd) -> Result<Vec<Rati
     s.execute(update, (end.validity.number(), seconds(end.ended_at), id.0))?;
     for result in &end.results {
         s.execute(
-            "UPDATE game_player_stats SET score = LEAST(127, GREATEST(-128, ?)), scoreTime = NOW(), result = ?
+            "UPDATE game_player_stats SET score = ?, scoreTime = NOW(), result = ?
              WHERE gameId = ? AND playerId = ?",
             (result.score, result.outcome.as_str(), id.0, result.player.0),
         )?;

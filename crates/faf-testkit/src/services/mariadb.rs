@@ -318,7 +318,7 @@ fn install(folder: &Path) {
             .spawn()
             .expect("there is a shell");
         let input = guard.stdin.take();
-        Template { data, _folder: folder, _input: input }
+        Template { data, _folder: folder, _guard: guard, _input: input }
     });
     let status = Command::new("cp").arg("-r").arg(&template.data).arg(folder.join("data")).status();
     assert!(status.is_ok_and(|status| status.success()), "the template cannot be copied");
@@ -327,6 +327,7 @@ fn install(folder: &Path) {
 struct Template {
     data: PathBuf,
     _folder: TempDir,
+    _guard: Child,
     _input: Option<ChildStdin>,
 }
 
