@@ -1,4 +1,4 @@
-//! What is special about FAF's tables and about MariaDB.
+//! Properties of FAF's tables and of MariaDB that other databases do not have.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests, which fail by panicking")]
 
@@ -275,8 +275,8 @@ fn put_soon(
     faf_lobby_store::Games::store_game(store, game, write, Default::default())
 }
 
-/// Makes the next statements of a kind fail with an error of the database. The counter lies in a table
-/// without transactions, so that it survives a rollback.
+/// Makes the next statements of a kind fail with an error of the database. The counter lies in a
+/// table without transactions, so that it survives a rollback.
 fn fail_next(fixture: &Fixture, event: &str, failures: u32, error: u16) {
     fixture.database.sql(&format!(
         "CREATE TABLE IF NOT EXISTS failing (failures INT) ENGINE=MyISAM;

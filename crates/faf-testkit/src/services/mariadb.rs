@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tempfile::TempDir;
 
-/// Account that the databases are used with, and its password. It may do everything in the databases
-/// of tests, and nothing else.
+/// Account that the databases are used with, and its password. It may do everything in the
+/// databases of tests, and nothing else.
 pub const USER: &str = "lobby";
 
 /// Password of the account.
@@ -24,8 +24,8 @@ const FAST_FOLDER: &str = "/dev/shm";
 /// Number of lines of the server's log that are kept for error messages.
 const LOG_LINES: usize = 40;
 
-/// Starts a program, passes its process id on, and kills it when standard input ends: that is when the
-/// test process ends, however it ends. Then removes the folder.
+/// Starts a program, passes its process id on, and kills it when standard input ends: that is when
+/// the test process ends, however it ends. Then removes the folder.
 const GUARD: &str = r#"
 folder=$1; shift
 "$@" 2>&1 &
@@ -162,8 +162,8 @@ impl MariaServer {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    /// Creates a database with a version of FAF's schema: 146, 144, 143, 135 or 133. It has no rows but
-    /// the history of the schema, and addresses of avatars are the names of their files.
+    /// Creates a database with a version of FAF's schema: 146, 144, 143, 135 or 133. It has no rows
+    /// but the history of the schema, and addresses of avatars are the names of their files.
     ///
     /// # Panics
     /// If there is no such version.
