@@ -114,8 +114,7 @@ impl Database {
         }
     }
 
-    /// Returns the server that uses the database; `None` if there is none, or if that cannot be
-    /// determined.
+    /// Returns the server that uses the database; `None` if there is none, or if nobody can tell.
     pub(crate) fn owner(&self) -> Option<String> {
         match self {
             Self::File(path) => sqlite::owner(path),
@@ -123,8 +122,8 @@ impl Database {
         }
     }
 
-    /// Inspects the database without changing it; returns a warning for the operator, if there is
-    /// one.
+    /// Inspects the database without changing it, and returns a warning for the operator if there
+    /// is a reason for it.
     ///
     /// # Errors
     /// A description of the problem, and what to do about it.
@@ -158,8 +157,7 @@ pub(super) const NO_MARIADB: &str = "this build of faf-lobby has no MariaDB; use
      `cargo build --release --features mariadb`";
 
 impl Store {
-    /// Opens a database. One in a file is created if it does not exist, and its tables are
-    /// migrated.
+    /// Opens a database. A file is created if it does not exist, and its tables are migrated.
     ///
     /// # Errors
     /// [`StoreError::Open`] if the database cannot be opened, is not one of this server, or was
