@@ -87,6 +87,7 @@ impl Server {
         });
         let owner = owner.await?;
         let store = Store::open(&database)?;
+        store.write_only_as(&owner);
         store.forget_orders().await?;
         let seed = getrandom::u64().unwrap_or_default();
         let initial = InitialState { seed, ..store.beginning().await? };
@@ -242,10 +243,19 @@ impl Server {
     /// Waits until the server has shut down.
     ///
     /// # Errors
-    /// [`Failure`] if the lobby has panicked, which would be a bug.
+    /// [`Failure`] if the lobby has panicked, which would be a bug; with
+    /// [`exit_code::DATABASE_IN_USE`] if another server has taken the database.
     pub async fn wait(self) -> Result<(), Failure> {
         let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, .. } = self;
-        let ended = lobby.await;
+        let ended = tokio::select! {
+            ended = lobby => ended,
+            // Nothing can be stored any more, and the other server has the live games, to which
+            // clients reconnect. So there is nothing to wait for.
+            () = owner.lost() => {
+                let problem = "another lobby server has taken the database: stop one of the two";
+                return Err(Failure::new(exit_code::DATABASE_IN_USE, anyhow::anyhow!(problem)));
+            }
+        };
         phase.send_replace(Phase::Stopping);
         background.shutdown().await;
         // Every session ends within its own time limit. This one is a safeguard.
