@@ -16,10 +16,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::auth::failed_logins::FailedLogins;
+use crate::auth::pages::LoginPages;
 use crate::auth::passwords::PasswordThreads;
 use crate::auth::policy::PolicyServer;
-use crate::auth::tokens::Tokens;
-use crate::config::{Listen, ListenAddress, OpenRegistration, Settings, seconds};
+use crate::auth::tokens::{OwnTokens, Tokens};
+use crate::config::{Exposure, Listen, ListenAddress, Settings, seconds};
 use crate::delivery::SlowConsumerPolicy;
 use crate::exit_code::{self, Failure};
 use crate::lobby::event_loop::{Lobby, Services};
@@ -127,9 +128,10 @@ impl Server {
         let requests = RequestExecutor {
             store: store.clone(),
             tokens: Arc::clone(&tokens),
+            own_tokens: Arc::new(OwnTokens::new(store.clone())),
             passwords: PasswordThreads::new(),
             outbox: Arc::clone(&outbox),
-            registers: settings.open_registration != OpenRegistration::Off,
+            registers: settings.open_registration != Exposure::Off,
         };
         let activity = Arc::new(ActivityLog::default());
         let publisher = Publisher::new(Arc::clone(&metrics));
@@ -138,11 +140,15 @@ impl Server {
             true => Recorder::off(),
             false => Recorder::start(&settings.recording, bounds),
         };
+        let failed_logins = || FailedLogins::new(settings.log_addresses, Arc::clone(&metrics));
+        let websocket = direct_websocket(&settings, &listening);
+        let login_pages = LoginPages::new(&settings, requests.clone(), failed_logins(), websocket)
+            .map_err(|error| anyhow::anyhow!("the system provides no random numbers: {error}"))?;
         let services = Services {
             requests,
             policy: PolicyServer::new(&settings.policy_server),
             metrics: Arc::clone(&metrics),
-            failed_logins: FailedLogins::new(settings.log_addresses, Arc::clone(&metrics)),
+            failed_logins: failed_logins(),
             activity: Arc::clone(&activity),
             publisher: publisher.clone(),
             recorder,
@@ -171,6 +177,9 @@ impl Server {
         let mut background = JoinSet::new();
         background.spawn(countries.keep_fresh());
         background.spawn(tokens.keep_fresh());
+        if let Some(pages) = &login_pages {
+            background.spawn(Arc::clone(pages).prepare());
+        }
         background.spawn(orders::run(store.clone(), inbox.clone()));
         let health = Health::new();
         let findings = health.findings();
@@ -189,6 +198,7 @@ impl Server {
             phase: phase.subscribe(),
             board: Arc::new(OverviewCache::new(activity, fd_budget.http)),
             connection_limit: fd_budget.http,
+            login_pages,
         };
         let mut http = JoinSet::new();
         for socket in http_sockets {
@@ -299,6 +309,13 @@ impl Reconfigure {
         // Fails only if the server has stopped already.
         let _ = self.0.send(Input::Event(Event::Reconfigured { settings })).await;
     }
+}
+
+/// Returns the address of the first listener for WebSocket that clients reach without a proxy.
+fn direct_websocket(settings: &Settings, listening: &[Listening]) -> Option<SocketAddr> {
+    let is_direct = settings.websocket.addresses().iter().map(|address| !address.proxy);
+    let addresses = listening.iter().filter(|one| one.service == Service::Lobby(WireFormat::WebSocket));
+    addresses.zip(is_direct).find(|(_, is_direct)| *is_direct).map(|(listening, _)| listening.address)
 }
 
 /// Waits until all pending writes are in the database. There is no time limit: the writes may be

@@ -275,7 +275,7 @@ mod tests {
         let line = CommandLine::try_parse_from(line.split(' ')).unwrap();
         let Commands::Serve(flags) = line.command else { panic!("{line:?}") };
         let settings = flags.settings(None).unwrap();
-        assert_eq!(settings.open_registration, crate::config::OpenRegistration::OnLoopback);
+        assert_eq!(settings.open_registration, crate::config::Exposure::OnLoopback);
         assert!(!settings.allow_password_login);
         assert_eq!(settings.message_limit, 100_000);
     }

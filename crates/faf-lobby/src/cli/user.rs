@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::order::{Outcome, order_taken};
 use super::{print_line, whole, with_existing_store, with_store};
 use crate::auth::passwords;
-use crate::auth::tokens;
+use crate::auth::tokens::OwnTokens;
 use crate::clock::unix_seconds;
 use crate::exit_code::{self, Failure};
 use crate::store::{AccountError, Database, ListedAccount, Role, Store};
@@ -218,7 +218,7 @@ pub async fn mint_token(store: &Store, login: &str, valid_for: Duration) -> Resu
     let Some(account) = store.account_by_login(login).await? else { return Ok(None) };
     let now = unix_seconds();
     let until = now.saturating_add(i64::try_from(valid_for.as_secs()).unwrap_or(i64::MAX));
-    let token = tokens::mint(store, account.id, &account.login, now, until).await;
+    let token = OwnTokens::new(store.clone()).mint(account.id, &account.login, now, until).await;
     token.map(Some).map_err(|error| Failure::new(exit_code::DATABASE, error))
 }
 

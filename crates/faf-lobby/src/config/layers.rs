@@ -346,7 +346,7 @@ mod tests {
             None,
         );
         let settings = settings.unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(settings.open_registration, super::super::OpenRegistration::Anywhere);
+        assert_eq!(settings.open_registration, super::super::Exposure::Anywhere);
         assert_eq!(settings.trusted_proxies.len(), 2);
         assert_eq!(settings.websocket.addresses().len(), 2);
         assert_eq!(settings.message_limit, 100_000);

@@ -70,19 +70,19 @@ impl TryFrom<String> for TrustedProxy {
     }
 }
 
-/// Whether the first login with a new name creates an account.
+/// Whether something that is meant for one machine, or for a network of friends, is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
-pub enum OpenRegistration {
-    /// Accounts are created only by operators.
+pub enum Exposure {
+    /// It is not offered.
     Off,
-    /// Accounts are created while only this machine can connect.
+    /// It is offered while only this machine can connect.
     OnLoopback,
-    /// Accounts are created for everyone who can connect.
+    /// It is offered to everyone who can connect.
     Anywhere,
 }
 
-impl TryFrom<Value> for OpenRegistration {
+impl TryFrom<Value> for Exposure {
     type Error = String;
 
     fn try_from(value: Value) -> Result<Self, String> {
@@ -134,6 +134,7 @@ impl Settings {
         };
         let forwards = !self.forwarded_header.is_empty();
         let clients = || WireFormat::ALL.into_iter().flat_map(|format| self.listen(format).addresses());
+        let has_login_pages = self.login_pages != Exposure::Off;
         let expects_proxy = |address: &ListenAddress| address.proxy;
         // Problems whose text is always the same.
         let fixed = [
@@ -159,6 +160,21 @@ impl Settings {
                 "there can be at most ten",
             ),
             (
+                "login_pages",
+                has_login_pages && self.http.addresses().is_empty(),
+                "the pages are on the address of http, which is off",
+            ),
+            (
+                "login_pages",
+                has_login_pages && self.websocket.addresses().is_empty() && self.access_url.is_empty(),
+                "/lobby/access has no address for clients: websocket is off, and access_url is empty",
+            ),
+            (
+                "access_url",
+                !self.access_url.is_empty() && !is_websocket_url(&self.access_url),
+                "it is not a URL such as wss://ws.example.org/",
+            ),
+            (
                 "trusted_proxies",
                 self.trusted_proxies.is_empty() && (forwards || clients().any(expects_proxy)),
                 "no proxy is trusted, so nothing it says about clients counts; name its address",
@@ -175,13 +191,22 @@ impl Settings {
             let problem = format!("`{origin}` is not an origin such as https://example.org, without a path");
             problems.push(("websocket_origins", problem));
         }
-        if let (OpenRegistration::OnLoopback, Some(public)) = (self.open_registration, self.public_address())
-        {
-            let problem = format!(
-                "anybody who can reach {public} could create accounts; listen on 127.0.0.1 everywhere, without \
-                 trusted_proxies, or insist with \"anywhere\""
-            );
-            problems.push(("open_registration", problem));
+        let exposed = [
+            ("open_registration", self.open_registration, "could create accounts"),
+            (
+                "login_pages",
+                self.login_pages,
+                "could send passwords to it, and without TLS others could read them",
+            ),
+        ];
+        for (setting, exposure, danger) in exposed {
+            if let (Exposure::OnLoopback, Some(public)) = (exposure, self.public_address()) {
+                let problem = format!(
+                    "anybody who can reach {public} {danger}; listen on 127.0.0.1 everywhere, without \
+                     trusted_proxies, or insist with \"anywhere\""
+                );
+                problems.push((setting, problem));
+            }
         }
         problems.extend(self.clashes());
         problems.extend(self.log_filter().err().map(|error| ("log", error)));
@@ -374,6 +399,12 @@ pub(crate) fn seconds(value: f64) -> Duration {
 fn is_origin(text: &str) -> bool {
     let host = text.split_once("://").map(|(_, host)| host);
     matches!(text, "*" | "null") || host.is_some_and(|host| !host.contains('/'))
+}
+
+/// Returns whether clients can connect to this with WebSocket.
+fn is_websocket_url(text: &str) -> bool {
+    let url: Result<hyper::Uri, _> = text.parse();
+    url.is_ok_and(|url| matches!(url.scheme_str(), Some("ws" | "wss")) && url.host().is_some())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use faf_protocol::Secret;
 use serde::Deserialize;
 
 use super::catalogue::{Bound, Entry, Kind, Range};
-use super::{Banner, DatabaseAddress, Listen, LogAddresses, LogFormat, OpenRegistration, TrustedProxy};
+use super::{Banner, DatabaseAddress, Exposure, Listen, LogAddresses, LogFormat, TrustedProxy};
 
 /// Declares the settings, section by section. A bound of a range is a number, another setting, or a
 /// multiple of another setting.
@@ -121,7 +121,18 @@ settings! {
         /// Create an account at the first login with a new name and password. This is meant
         /// for a LAN or for tests, and works only while every listener is on loopback, unless
         /// it is "anywhere".
-        open_registration: OpenRegistration = false, Switch;
+        open_registration: Exposure = false, Switch;
+
+        /// Pages with which today's clients log in without FAF's identity service, on the address of
+        /// `http`: `/oauth2/auth`, `/oauth2/token`, `/.well-known/jwks.json`, `/lobby/access` and
+        /// `/me`. They are meant for authors of clients and for a LAN, and work only while every
+        /// listener is on loopback, unless it is "anywhere"; then put a proxy with TLS in front of
+        /// them. They accept passwords even without allow_password_login.
+        login_pages: Exposure = false, Switch;
+
+        /// URL that `/lobby/access` gives to clients, such as "wss://ws.example.org/". Empty for
+        /// the address of the listener for WebSocket.
+        access_url: String = "", Text;
 
         /// Accept logins with a password.
         allow_password_login: bool = true, Switch;

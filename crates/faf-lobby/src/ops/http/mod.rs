@@ -33,6 +33,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::auth::pages::{LoginPages, PeerAddress};
 use crate::lobby::input::Input;
 use crate::ops::health::Findings;
 use crate::ops::metrics::Metrics;
@@ -40,6 +41,7 @@ use crate::publish::Signal;
 
 pub(crate) use overview::OverviewCache;
 use places::{Places, ResponseGuard};
+pub(crate) use status_page::hash_of;
 
 /// Time limit for replies of the lobby and the database; after it, they count as unhealthy.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -61,6 +63,8 @@ pub(crate) struct Interface {
     pub(crate) board: Arc<OverviewCache>,
     /// See [`CONNECTIONS`].
     pub(crate) connection_limit: usize,
+    /// Pages for the login in a browser, if they are on.
+    pub(crate) login_pages: Option<Arc<LoginPages>>,
 }
 
 /// Phase of the server's life.
@@ -150,7 +154,8 @@ impl Interface {
             connections.spawn(async move {
                 let _file = file;
                 let inside = Arc::clone(&place);
-                let service = service_fn(move |request| {
+                let service = service_fn(move |mut request: hyper::Request<_>| {
+                    request.extensions_mut().insert(PeerAddress(peer.ip()));
                     let (guard, response) = (inside.begin_response(), router.call(request));
                     async move {
                         response
@@ -180,7 +185,8 @@ impl Interface {
     }
 
     fn router(self) -> Router {
-        Router::new()
+        let login_pages = self.login_pages.clone().map_or_else(Router::new, LoginPages::router);
+        login_pages
             .route("/", get(status_page::page))
             .route("/overview", get(overview::overview))
             .route("/events", get(status_page::events))
@@ -336,6 +342,7 @@ mod tests {
             phase: receiver,
             board,
             connection_limit,
+            login_pages: None,
         };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
