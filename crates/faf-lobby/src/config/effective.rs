@@ -6,6 +6,8 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::catalogue::number;
+use super::catalogue::{Kind, entry};
+use super::faf::Unused;
 use super::layers::Origin;
 use super::{CATALOGUE, Settings};
 
@@ -15,6 +17,8 @@ pub(crate) struct Effective {
     pub(super) values: Table,
     /// Origins of the settings that are not defaults.
     pub(super) origins: BTreeMap<String, Origin>,
+    /// Keys of FAF's configuration that are set and have no effect.
+    pub(super) unused: Vec<Unused>,
 }
 
 impl Effective {
@@ -31,16 +35,31 @@ impl Effective {
         self.values.get(setting)
     }
 
+    /// Returns the value of a setting for people, with `***` for secrets, also for those in URLs.
+    pub(crate) fn shown(&self, setting: &str) -> String {
+        let is_secret = entry(setting).is_some_and(|entry| entry.kind == Kind::Secret);
+        match self.values.get(setting) {
+            Some(Value::String(secret)) if is_secret && !secret.is_empty() => "***".to_owned(),
+            Some(value) => shown(value),
+            None => String::new(),
+        }
+    }
+
+    /// Returns the keys of FAF's configuration that are set and have no effect.
+    pub(crate) fn unused(&self) -> &[Unused] {
+        &self.unused
+    }
+
     /// Returns the origin of a setting's value.
     pub(crate) fn origin(&self, setting: &str) -> Origin {
         self.origins.get(setting).cloned().unwrap_or(Origin::Default)
     }
 
     /// Returns the settings that are not defaults, in the order of the catalogue.
-    pub(crate) fn set(&self) -> impl Iterator<Item = (&str, &Value, &Origin)> {
-        CATALOGUE.iter().filter_map(|entry| {
-            Some((entry.name, self.values.get(entry.name)?, self.origins.get(entry.name)?))
-        })
+    pub(crate) fn set(&self) -> impl Iterator<Item = (&str, String, &Origin)> {
+        CATALOGUE
+            .iter()
+            .filter_map(|entry| Some((entry.name, self.shown(entry.name), self.origins.get(entry.name)?)))
     }
 
     /// Returns the names of settings whose values differ.
@@ -70,7 +89,7 @@ fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
 }
 
 /// Formats a value for people, without the user information of a URL, which may hold a password.
-pub(crate) fn shown(value: &Value) -> String {
+fn shown(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
