@@ -55,6 +55,15 @@ mod tests {
     use crate::config::Sources;
 
     #[test]
+    fn secrets_are_not_listed() {
+        let environment = [("FAF_LOBBY_DATABASE_PASSWORD".to_owned(), "banana".to_owned())].into();
+        let given = Effective::load(&Sources { environment, ..Sources::default() }).unwrap();
+        let text = listed(&given);
+        assert!(text.contains("database_password = \"***\"") && !text.contains("banana"), "{text}");
+        assert_eq!(given.settings().database_password.reveal(), "banana");
+    }
+
+    #[test]
     fn the_list_has_the_same_effect() {
         let flags = [
             ("ping_interval", "2m"),

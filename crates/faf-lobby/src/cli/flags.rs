@@ -39,9 +39,9 @@ pub trait Selection {
 #[derive(Debug, Clone)]
 pub(super) struct All;
 
-/// The setting `database`.
+/// The settings about the database.
 #[derive(Debug, Clone)]
-pub(super) struct Database;
+pub(super) struct OfDatabase;
 
 impl Selection for All {
     fn includes(_: &str) -> bool {
@@ -49,9 +49,9 @@ impl Selection for All {
     }
 }
 
-impl Selection for Database {
+impl Selection for OfDatabase {
     fn includes(setting: &str) -> bool {
-        setting == "database"
+        setting.starts_with("database")
     }
 
     const GLOBAL: bool = true;
@@ -88,7 +88,7 @@ impl<S> Flags<S> {
 
 impl<S: Selection> Args for Flags<S> {
     fn augment_args(command: Command) -> Command {
-        let entries = CATALOGUE.iter().filter(|entry| S::includes(entry.name));
+        let entries = flags::<S>();
         command.args(entries.map(|entry| flag(entry).global(S::GLOBAL)))
     }
 
@@ -99,7 +99,7 @@ impl<S: Selection> Args for Flags<S> {
 
 impl<S: Selection> FromArgMatches for Flags<S> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let entries = CATALOGUE.iter().filter(|entry| S::includes(entry.name));
+        let entries = flags::<S>();
         let given = entries.filter_map(|entry| {
             Some((entry.name.to_owned(), matches.get_one::<String>(entry.name)?.clone()))
         });
@@ -110,6 +110,11 @@ impl<S: Selection> FromArgMatches for Flags<S> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
+}
+
+/// Returns the settings of a selection that are flags.
+fn flags<S: Selection>() -> impl Iterator<Item = &'static Entry> {
+    CATALOGUE.iter().filter(|entry| S::includes(entry.name) && entry.kind != Kind::Secret)
 }
 
 /// Returns the flag of a setting.

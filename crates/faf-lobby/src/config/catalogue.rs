@@ -55,7 +55,7 @@ pub(crate) enum Kind {
     List,
     /// A string.
     Text,
-    /// A string that is shown nowhere.
+    /// A string that is never shown. It is no flag: others could read it in the list of processes.
     Secret,
 }
 

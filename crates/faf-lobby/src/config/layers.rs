@@ -200,9 +200,8 @@ impl Layers {
                 Kind::Addresses if text.contains([',', '[']) && fits(entry, &list(text)).is_ok() => {
                     list(text)
                 }
-                Kind::Addresses | Kind::Text | Kind::Secret if !text.starts_with('"') => {
-                    Value::String(text.to_owned())
-                }
+                Kind::Secret => Value::String(text.to_owned()),
+                Kind::Addresses | Kind::Text if !text.starts_with('"') => Value::String(text.to_owned()),
                 _ => as_in_files(text),
             },
             None => Value::String(text.to_owned()),

@@ -104,9 +104,9 @@ impl FafConfiguration {
         }
         let url = format!(
             "mysql://{}@{}/{}",
-            percent_encoded(&self.text("DB_LOGIN")),
+            self.text("DB_LOGIN"),
             address(&self.text("DB_SERVER"), &self.text("DB_PORT")),
-            percent_encoded(&self.text("DB_NAME"))
+            self.text("DB_NAME")
         );
         vec![
             self.derived("database", url, &DATABASE[..4]),

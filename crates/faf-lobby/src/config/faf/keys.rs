@@ -1,6 +1,7 @@
 //! The table of the keys of FAF's server, and what each means here.
 //!
-//! Reading, `faf-lobby check`, and the table in `docs/src/guide/faf-configuration.md` follow from it.
+//! Reading, `faf-lobby check`, and the table in `docs/src/guide/faf-configuration.md` follow from
+//! it.
 
 /// A key of FAF's configuration (ops.md section 2.2).
 #[derive(Debug)]
@@ -11,7 +12,7 @@ pub(crate) struct Key {
     pub(crate) default: &'static str,
     /// Type of its value.
     pub(crate) kind: KeyKind,
-    /// What it means here.
+    /// Its meaning here.
     pub(crate) meaning: Meaning,
 }
 
@@ -30,7 +31,7 @@ pub(crate) enum KeyKind {
     Listeners,
 }
 
-/// What a key means here.
+/// The meaning of a key here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
     /// The setting with this name takes its value.
