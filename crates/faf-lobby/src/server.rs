@@ -1,7 +1,7 @@
 //! The server as a whole: assembly, start, and shutdown in order.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -73,6 +73,26 @@ pub enum Service {
     Lobby(WireFormat),
     /// The HTTP interface for operators.
     Http,
+    /// `/ready` alone, for probes.
+    Health,
+    /// `/players` and `/games` alone.
+    Control,
+    /// Metrics in reply to every path.
+    Metrics,
+}
+
+impl Service {
+    /// Returns its name in the settings; that of a format for clients has a hyphen.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lobby(format) => format.name(),
+            Self::Http => "http",
+            Self::Health => "health",
+            Self::Control => "control",
+            Self::Metrics => "metrics",
+        }
+    }
 }
 
 impl Server {
@@ -104,9 +124,16 @@ impl Server {
             }
         }
         let mut http_sockets = Vec::new();
-        for (socket, address, _) in listen_on(&settings.http).await? {
-            listening.push(Listening { service: Service::Http, address });
-            http_sockets.push(socket);
+        for (service, listen) in [
+            (Service::Http, &settings.http),
+            (Service::Health, &settings.health),
+            (Service::Control, &settings.control),
+            (Service::Metrics, &settings.metrics),
+        ] {
+            for (socket, address, _) in listen_on(listen).await? {
+                listening.push(Listening { service, address });
+                http_sockets.push((service, socket));
+            }
         }
         let tokens = Arc::new(Tokens::new(&settings));
         let countries = Arc::new(Countries::new(settings.geoip_database.clone()));
@@ -201,8 +228,8 @@ impl Server {
             login_pages,
         };
         let mut http = JoinSet::new();
-        for socket in http_sockets {
-            http.spawn(interface.clone().serve(socket));
+        for (service, socket) in http_sockets {
+            http.spawn(interface.clone().serve(service, socket));
         }
         Ok(Self {
             listening,
@@ -327,6 +354,15 @@ async fn finish_writing(store: &Store) {
     }
 }
 
+/// Returns the addresses of which the first that works is meant.
+async fn resolve(listen: &ListenAddress) -> io::Result<Vec<SocketAddr>> {
+    match listen.port_of_all() {
+        // A socket of IPv6 serves both families, if the machine has IPv6.
+        Some(port) => Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]),
+        None => Ok(lookup_host(&listen.address).await?.collect()),
+    }
+}
+
 /// Listens on all addresses of a setting.
 ///
 /// # Errors
@@ -335,7 +371,8 @@ pub(crate) async fn listen_on(
     listen: &Listen,
 ) -> Result<Vec<(tokio::net::TcpListener, SocketAddr, bool)>, Failure> {
     let mut sockets = Vec::new();
-    for ListenAddress { address, proxy } in listen.addresses() {
+    for listen in listen.addresses() {
+        let ListenAddress { address, proxy } = listen;
         let failure = |error: io::Error| {
             let advice = match error.kind() {
                 io::ErrorKind::AddrInUse => "; is another server running? Port 0 picks a free one",
@@ -348,7 +385,7 @@ pub(crate) async fn listen_on(
         // A name may stand for several addresses: the first that works is used.
         let mut last_error = io::Error::new(io::ErrorKind::NotFound, "no such host");
         let mut socket = None;
-        for resolved in lookup_host(address).await.map_err(failure)? {
+        for resolved in resolve(listen).await.map_err(failure)? {
             match tcp::listen(resolved) {
                 Ok(listener) => {
                     socket = Some(listener);
@@ -362,4 +399,17 @@ pub(crate) async fn listen_on(
         sockets.push((socket, bound, *proxy));
     }
     Ok(sockets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_addresses_of_the_machine_are_those_of_both_families() {
+        let resolved = resolve(&"*:8003".parse().unwrap()).await.unwrap();
+        assert_eq!(resolved, ["[::]:8003".parse().unwrap(), "0.0.0.0:8003".parse().unwrap()]);
+        let resolved = resolve(&"127.0.0.1:1".parse().unwrap()).await.unwrap();
+        assert_eq!(resolved, ["127.0.0.1:1".parse().unwrap()]);
+    }
 }

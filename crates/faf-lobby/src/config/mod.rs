@@ -6,6 +6,7 @@
 mod catalogue;
 mod database;
 mod effective;
+pub(crate) mod faf;
 mod layers;
 mod listen;
 mod table;
@@ -28,7 +29,7 @@ use tracing_subscriber::filter::{ParseError, Targets};
 
 pub(crate) use catalogue::{Entry, Kind, default_file, out_of_range};
 pub use database::{DatabaseAddress, MariaDbAddress};
-pub(crate) use effective::{Effective, shown};
+pub(crate) use effective::Effective;
 pub(crate) use layers::{Origin, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 pub(crate) use table::CATALOGUE;
@@ -36,6 +37,9 @@ pub use table::Settings;
 pub use words::{Banner, LogAddresses, LogFormat};
 
 use crate::store::{Database, MariaDbOptions};
+
+/// The problem with a listener for HTTP that is to expect a PROXY header.
+const NO_PROXY_HEADER: &str = "it cannot expect a PROXY header";
 
 /// The defaults.
 impl Default for Settings {
@@ -139,7 +143,10 @@ impl Settings {
         // Problems whose text is always the same.
         let fixed = [
             ("websocket_path", !self.websocket_path.starts_with('/'), "it must begin with a slash"),
-            ("http", self.http.addresses().iter().any(expects_proxy), "it cannot expect a PROXY header"),
+            ("http", self.http.addresses().iter().any(expects_proxy), NO_PROXY_HEADER),
+            ("health", self.health.addresses().iter().any(expects_proxy), NO_PROXY_HEADER),
+            ("control", self.control.addresses().iter().any(expects_proxy), NO_PROXY_HEADER),
+            ("metrics", self.metrics.addresses().iter().any(expects_proxy), NO_PROXY_HEADER),
             (
                 "forwarded_header",
                 forwards && self.forwarded_header.parse::<HeaderName>().is_err(),
@@ -228,7 +235,13 @@ impl Settings {
 
     /// Returns the addresses of all listeners, by setting.
     pub(crate) fn listens(&self) -> impl Iterator<Item = (&'static str, &Listen)> {
-        WireFormat::ALL.into_iter().map(|format| self.listener(format)).chain([("http", &self.http)])
+        let for_programs = [
+            ("http", &self.http),
+            ("health", &self.health),
+            ("control", &self.control),
+            ("metrics", &self.metrics),
+        ];
+        WireFormat::ALL.into_iter().map(|format| self.listener(format)).chain(for_programs)
     }
 
     /// Returns the addresses that are used twice.

@@ -55,7 +55,7 @@ macro_rules! settings {
 settings! {
     section "Where clients connect" about
         "An address is \"host:port\"; port 0 picks a free one, and \"off\" disables the listener. Several \
-         addresses: [\"a:1\", \"b:2\"]. A listener written \"host:port proxy\" expects a PROXY header, version \
+         addresses: [\"a:1\", \"b:2\"]. The host \"*\" means all addresses of this machine. A listener written \"host:port proxy\" expects a PROXY header, version \
          1 or 2, from one of the trusted_proxies."
     {
         /// Addresses for QDataStream, the length-prefixed format of old clients.
@@ -80,6 +80,17 @@ settings! {
         /// networks. The public status page needs `/`, `/overview` and `/events`; a proxy can offer
         /// these to the public.
         http: Listen = "127.0.0.1:8011", Addresses;
+
+        /// Address for probes of Kubernetes, with nothing but `/ready`, as FAF's server has it. See
+        /// docs/src/guide/faf-configuration.md for this and the next two.
+        health: Listen = "off", Addresses;
+
+        /// Address for `/players` and `/games` alone. It shows games that are only for friends:
+        /// keep it off public networks.
+        control: Listen = "off", Addresses;
+
+        /// Address for metrics alone, in reply to every path.
+        metrics: Listen = "off", Addresses;
 
         /// Addresses or networks of proxies that are trusted to report clients' addresses:
         /// `["10.0.0.0/8", "::1"]`.
@@ -177,8 +188,20 @@ settings! {
         /// A MaxMind country database, to look up players' countries by address. Empty for none. It
         /// is read again when it changes.
         geoip_database: PathBuf = "", Text;
+
+        /// Address from which the server downloads that database, if there is a licence key.
+        geoip_url: String = "https://download.maxmind.com/app/geoip_download", Text;
+
+        /// Licence key for downloads. Without one, the server downloads nothing.
+        geoip_licence_key: Secret = "", Secret;
+
+        /// Age of the database, in days, from which the server downloads it again.
+        geoip_max_age_days: u32 = 22, Count(1.0..=3650.0);
     }
     section "Timing" {
+        /// How often the configuration is read again, as on SIGHUP. Use 0 for never.
+        configuration_refresh_time: f64 = 0, Seconds(0.0..=86_400.0);
+
         /// How often every client gets a ping.
         ping_interval: f64 = 45, Seconds(0.01..=3600.0);
 

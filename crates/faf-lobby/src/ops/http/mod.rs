@@ -38,6 +38,7 @@ use crate::lobby::input::Input;
 use crate::ops::health::Findings;
 use crate::ops::metrics::Metrics;
 use crate::publish::Signal;
+use crate::server;
 
 pub(crate) use overview::OverviewCache;
 use places::{Places, ResponseGuard};
@@ -127,14 +128,14 @@ const CONNECTION_LIFE: Duration = Duration::from_secs(600);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Interface {
-    /// Serves requests until the server has stopped.
-    pub(crate) async fn serve(self, socket: TcpListener) {
+    /// Serves requests to a listener of this service until the server has stopped.
+    pub(crate) async fn serve(self, service: server::Service, socket: TcpListener) {
         let mut phase = self.phase.clone();
         // One permit per file: a connection that has to make room has closed before its successor
         // is served.
         let files = Arc::new(Semaphore::new(self.connection_limit));
         let places = Places::new(self.connection_limit);
-        let router = self.clone().router();
+        let router = self.clone().router(service);
         let mut connections = JoinSet::new();
         let mut tell =
             tcp::now_and_then(|error| tracing::error!(%error, "an HTTP connection cannot be accepted"));
@@ -184,20 +185,29 @@ impl Interface {
         }
     }
 
-    fn router(self) -> Router {
-        let login_pages = self.login_pages.clone().map_or_else(Router::new, LoginPages::router);
-        login_pages
-            .route("/", get(status_page::page))
-            .route("/overview", get(overview::overview))
-            .route("/events", get(status_page::events))
-            .route("/ready", get(ready))
-            .route("/health", get(health))
-            .route("/metrics", get(metrics))
-            .route("/status", get(status))
-            .route("/players", get(players))
-            .route("/games", get(games))
-            .layer(map_response(status_page::restrict))
-            .with_state(self)
+    fn router(self, service: server::Service) -> Router {
+        let router = match service {
+            // FAF's server has a port for each of these (ops.md sections 5 to 7).
+            server::Service::Health => Router::new().route("/ready", get(ready)),
+            server::Service::Control => {
+                Router::new().route("/players", get(players)).route("/games", get(games))
+            }
+            server::Service::Metrics => Router::new().fallback(metrics),
+            server::Service::Http | server::Service::Lobby(_) => {
+                let login_pages = self.login_pages.clone().map_or_else(Router::new, LoginPages::router);
+                login_pages
+                    .route("/", get(status_page::page))
+                    .route("/overview", get(overview::overview))
+                    .route("/events", get(status_page::events))
+                    .route("/ready", get(ready))
+                    .route("/health", get(health))
+                    .route("/metrics", get(metrics))
+                    .route("/status", get(status))
+                    .route("/players", get(players))
+                    .route("/games", get(games))
+            }
+        };
+        router.layer(map_response(status_page::restrict)).with_state(self)
     }
 
     /// Returns a view of the lobby, if it replies in time.
@@ -346,7 +356,7 @@ mod tests {
         };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let serving = tokio::spawn(interface.serve(socket));
+        let serving = tokio::spawn(interface.serve(server::Service::Http, socket));
         assert_eq!(ask(address, "/ready").await, "200");
         assert_eq!(ask(address, "/health").await, "503");
         assert_eq!(ask(address, "/status").await, "503");
