@@ -13,6 +13,7 @@ use crate::config::{Banner, Effective, Problems, Settings, shown};
 use crate::exit_code::Failure;
 use crate::ops::log::Log;
 use crate::server::{Listening, Server, Service};
+use crate::version::VERSION_AND_PARTS;
 
 /// Number of tasks that a thread runs before it checks for network input. There may be dozens with
 /// large messages, and a ping must not wait for all of them.
@@ -78,7 +79,7 @@ fn log_configuration(configuration: &Effective) {
     let database = configuration.settings().database;
     let database = std::path::absolute(&database).unwrap_or(database);
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
+        version = VERSION_AND_PARTS,
         process = std::process::id(),
         database = %database.display(),
         "starting"
