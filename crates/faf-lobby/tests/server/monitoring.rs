@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use faf_lobby::store::OtherProgram;
 use faf_protocol::WireFormat;
 use serde_json::Value;
 
@@ -122,9 +123,9 @@ async fn figures() -> Figures {
     let mut cem = server.log_in(WireFormat::QDataStream, "Cem").await;
 
     // A login that fails, a connection that is refused, and one that ends.
-    let intruder = server.connect(WireFormat::SimpleJson).await;
+    let mut intruder = server.connect(WireFormat::SimpleJson).await;
     intruder.send(r#"{"command":"hello","login":"Ada","password":"x","unique_id":"m"}"#).await;
-    drop(intruder);
+    intruder.receive_command("authentication_failed").await;
     server.send_raw(WireFormat::WebSocket, b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n").await;
     server
         .send_raw(WireFormat::SimpleJson, &frame(WireFormat::SimpleJson, r#"{"command":"nonsense"}"#))
@@ -134,7 +135,7 @@ async fn figures() -> Figures {
     open_lobby(&mut ada, &mut bob).await;
     ada.send_as_game("IceMsg", &format!(r#"[2,"{}"]"#, "x".repeat(20_000))).await;
     ada.play("GameState", r#""Launching""#).await;
-    ada.settle().await;
+    ada.play("EnforceRating", "").await;
     report(&mut [&mut ada, &mut bob]).await;
     for player in [&mut ada, &mut bob] {
         player.play("GameEnded", "").await;
@@ -151,8 +152,12 @@ async fn figures() -> Figures {
     };
     host.send_as_game("GameState", r#"["Ended"]"#).await;
 
-    let expected = ["server_matchmaker_queue_matches_total{", "server_game_rated_games_total{"];
-    soon("matches and rated games are counted", async {
+    // A database that another process keeps locked.
+    let other = OtherProgram::open(&server.database()).unwrap();
+    other.lock().unwrap();
+    let expected =
+        ["server_matchmaker_queue_matches_total{", "server_game_rated_games_total{", "db_exceptions_total{"];
+    soon("matches, rated games and failures are counted", async {
         loop {
             let (_, text) = server.get("/metrics").await;
             if expected.iter().all(|figure| text.contains(figure)) {

@@ -1,5 +1,5 @@
-//! The configurations of `packaging/proxy/`, in real proxies in front of a server: TLS, WebSocket, and
-//! the address of the client.
+//! The configurations of `packaging/proxy/`, in real proxies in front of a server: TLS, WebSocket,
+//! and the address of the client.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -80,7 +80,7 @@ fn free_address() -> SocketAddr {
     StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Returns a file of `packaging/proxy/` with other texts in the places of these. Each must be there.
+/// Returns a file of `packaging/proxy/` with other texts in place of these. Each must be there.
 fn adapted(name: &str, changes: &[(&str, &str)]) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/proxy").join(name);
     changes.iter().fold(fs::read_to_string(file).unwrap(), |text, (from, to)| {
@@ -117,23 +117,25 @@ async fn from_the_client(proxy: SocketAddr) -> SocketAddr {
 }
 
 /// Returns the status of an HTTPS response of the status site.
-fn status_of(proxy: &Proxy, folder: &Folder, path: &str) -> String {
+async fn status_of(proxy: &Proxy, folder: &Folder, path: &str) -> String {
     let port = proxy.address.port();
-    let output = Command::new("curl")
+    let mut command = Command::new("curl");
+    command
         .args(["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--noproxy", "*"])
         // A stream of events does not end.
         .args(["--max-time", if path == "/events" { "1" } else { "30" }])
         .args(["--cacert", &folder.text("cert.pem")])
         .args(["--resolve", &format!("status.example.org:{port}:127.0.0.1")])
-        .arg(format!("https://status.example.org:{port}{path}"))
-        .output();
-    String::from_utf8(output.unwrap().stdout).unwrap()
+        .arg(format!("https://status.example.org:{port}{path}"));
+    // The server runs on this thread.
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+    String::from_utf8(output.expect("curl is installed").stdout).unwrap()
 }
 
 /// Logs a player in through the proxy, and asks for the pages that it offers and those it does not.
 async fn check(server: &TestServer, proxy: &Proxy, folder: &Folder) {
     let relay = from_the_client(proxy.address).await;
-    // What the client says about its address must not count.
+    // The address that the client claims must not count.
     let claim = |name| (HeaderName::from_static(name), HeaderValue::from_static("1.1.1.1"));
     let connector = Connector {
         headers: vec![claim("x-real-ip"), claim("x-forwarded-for")],
@@ -159,7 +161,7 @@ async fn check(server: &TestServer, proxy: &Proxy, folder: &Folder) {
         ("/status", "404"),
         ("/health", "404"),
     ] {
-        assert_eq!(status_of(proxy, folder, path), status, "{path}");
+        assert_eq!(status_of(proxy, folder, path).await, status, "{path}");
     }
     drop(client);
     server.wait_for_metric("server_user_online 0").await;
@@ -230,12 +232,14 @@ async fn players_log_in_through_caddy() {
             ("127.0.0.1:8011", &http),
         ],
     );
-    let options = "{\n\tadmin off\n\tauto_https disable_redirects\n\tpersist_config off\n}\n";
+    let options = "{\n\tlog {\n\t\tlevel ERROR\n\t}\n\tadmin off\n\tauto_https disable_redirects\n}\n";
     fs::write(folder.path("Caddyfile"), format!("{options}{sites}")).unwrap();
     let caddy = |action: &str| {
         let mut command = Command::new("caddy");
         command.args([action, "--adapter", "caddyfile", "--config", &folder.text("Caddyfile")]);
-        command.env("HOME", folder.text("")).env("XDG_DATA_HOME", folder.text("data"));
+        for variable in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+            command.env(variable, folder.text(""));
+        }
         command
     };
     assert!(caddy("validate").status().expect("caddy is installed").success());
