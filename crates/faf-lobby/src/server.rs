@@ -36,8 +36,7 @@ use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
 use crate::publish::{Publisher, Relay, Signal};
-use crate::store::embedded::Owner;
-use crate::store::{Message, Store};
+use crate::store::{Message, Owner, Store};
 
 /// A running server.
 #[derive(Debug)]
@@ -82,11 +81,12 @@ impl Server {
     /// [`Failure`] with [`exit_code::DATABASE`], [`exit_code::DATABASE_IN_USE`]
     /// or [`exit_code::LISTEN`].
     pub async fn start(settings: Settings) -> Result<Self, Failure> {
-        let owner = Owner::take(&settings.database, seconds(settings.wait_for_database), |holder| {
+        let database = settings.database();
+        let owner = database.take(seconds(settings.wait_for_database), |holder| {
             tracing::info!(holder, "waiting until the database is free");
         });
         let owner = owner.await?;
-        let store = Store::open(&settings.database)?;
+        let store = Store::open(&database)?;
         store.forget_orders().await?;
         let seed = getrandom::u64().unwrap_or_default();
         let initial = InitialState { seed, ..store.beginning().await? };
@@ -175,7 +175,7 @@ impl Server {
         background.spawn(tokens.keep_fresh());
         background.spawn(orders::run(store.clone(), inbox.clone()));
         let findings = health.findings();
-        background.spawn(health.watch(store.clone(), settings.database.clone()));
+        background.spawn(health.watch(store.clone(), database));
         let lobby = tokio::spawn(lobby.run(inputs));
         for listener in listeners {
             background.spawn(listener.run(Arc::clone(&acceptor)));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::print_line;
-use crate::config::{CATALOGUE, Effective, Origin, default_file};
+use crate::config::{CATALOGUE, Effective, Kind, Origin, default_file, shown};
 use crate::exit_code::Failure;
 
 /// Prints the configuration file with all settings at their defaults.
@@ -27,7 +27,10 @@ fn listed(effective: &Effective) -> String {
             section = entry.section;
             text += &format!("\n# {section}\n");
         }
-        let value = effective.value(entry.name).map(ToString::to_string).unwrap_or_default();
+        let value = match effective.value(entry.name) {
+            Some(value) if entry.kind == Kind::Secret => format!("\"{}\"", shown(entry.name, value)),
+            value => value.map(ToString::to_string).unwrap_or_default(),
+        };
         let setting = format!("{} = {value}", entry.name);
         text += &match effective.origin(entry.name) {
             Origin::Default => format!("{setting}\n"),
@@ -47,6 +50,15 @@ fn shortest(path: &Path) -> std::path::PathBuf {
 mod tests {
     use super::*;
     use crate::config::Sources;
+
+    #[test]
+    fn secrets_are_not_listed() {
+        let environment = [("FAF_LOBBY_DATABASE_PASSWORD".to_owned(), "banana".to_owned())].into();
+        let given = Effective::load(&Sources { environment, ..Sources::default() }).unwrap();
+        let text = listed(&given);
+        assert!(text.contains("database_password = \"***\"") && !text.contains("banana"), "{text}");
+        assert_eq!(given.settings().database_password.reveal(), "banana");
+    }
 
     #[test]
     fn the_list_has_the_same_effect() {

@@ -30,9 +30,9 @@ pub trait Selection {
 #[derive(Debug, Clone)]
 pub(super) struct All;
 
-/// The setting `database`.
+/// The settings about the database.
 #[derive(Debug, Clone)]
-pub(super) struct Database;
+pub(super) struct OfDatabase;
 
 impl Selection for All {
     fn includes(_: &str) -> bool {
@@ -40,9 +40,9 @@ impl Selection for All {
     }
 }
 
-impl Selection for Database {
+impl Selection for OfDatabase {
     fn includes(setting: &str) -> bool {
-        setting == "database"
+        setting.starts_with("database")
     }
 
     const GLOBAL: bool = true;
@@ -74,7 +74,7 @@ impl<S> Flags<S> {
 
 impl<S: Selection> Args for Flags<S> {
     fn augment_args(command: Command) -> Command {
-        let entries = CATALOGUE.iter().filter(|entry| S::includes(entry.name));
+        let entries = flags::<S>();
         command.args(entries.map(|entry| flag(entry).global(S::GLOBAL)))
     }
 
@@ -85,7 +85,7 @@ impl<S: Selection> Args for Flags<S> {
 
 impl<S: Selection> FromArgMatches for Flags<S> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let entries = CATALOGUE.iter().filter(|entry| S::includes(entry.name));
+        let entries = flags::<S>();
         let given = entries.filter_map(|entry| {
             Some((entry.name.to_owned(), matches.get_one::<String>(entry.name)?.clone()))
         });
@@ -96,6 +96,11 @@ impl<S: Selection> FromArgMatches for Flags<S> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
+}
+
+/// Returns the settings of a selection that are flags.
+fn flags<S: Selection>() -> impl Iterator<Item = &'static Entry> {
+    CATALOGUE.iter().filter(|entry| S::includes(entry.name) && entry.kind != Kind::Secret)
 }
 
 /// Returns the flag of a setting.

@@ -26,10 +26,10 @@ use anyhow::anyhow;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::flags::{All, Database, Flags};
+use self::flags::{All, Flags, OfDatabase};
 use crate::config::{Effective, Sources};
 use crate::exit_code::{self, Failure};
-use crate::store::{SeedError, Store, read_seed};
+use crate::store::{Database, SeedError, Store, read_seed};
 use crate::version::VERSION_AND_PARTS;
 
 /// The command that runs if none is given.
@@ -56,14 +56,14 @@ enum Commands {
     #[command(arg_required_else_help = false)]
     User {
         #[command(flatten)]
-        flags: Flags<Database>,
+        flags: Flags<OfDatabase>,
         #[command(subcommand)]
         command: user::Commands,
     },
     /// Fill a new database from a file; docs/src/guide/seed-format.md describes it
     Seed {
         #[command(flatten)]
-        flags: Flags<Database>,
+        flags: Flags<OfDatabase>,
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
@@ -71,7 +71,7 @@ enum Commands {
     #[command(arg_required_else_help = false)]
     Explain {
         #[command(flatten)]
-        flags: Flags<Database>,
+        flags: Flags<OfDatabase>,
         #[command(subcommand)]
         command: explain::Commands,
     },
@@ -79,7 +79,7 @@ enum Commands {
     #[command(arg_required_else_help = false)]
     Game {
         #[command(flatten)]
-        flags: Flags<Database>,
+        flags: Flags<OfDatabase>,
         #[command(subcommand)]
         command: game::Commands,
     },
@@ -87,7 +87,7 @@ enum Commands {
     /// describes how to restore it
     Backup {
         #[command(flatten)]
-        flags: Flags<Database>,
+        flags: Flags<OfDatabase>,
         /// The copy, which must not exist yet
         #[arg(value_name = "FILE")]
         file: PathBuf,
@@ -137,7 +137,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 }
 
 fn execute(CommandLine { config, command }: CommandLine) -> Result<(), Failure> {
-    let database = |flags: Flags<Database>| Ok::<_, Failure>(flags.settings(config.clone())?.database);
+    let database = |flags: Flags<OfDatabase>| Ok::<_, Failure>(flags.settings(config.clone())?.database());
     match command {
         Commands::Serve(flags) => {
             let sources = flags.sources(config);
@@ -182,7 +182,7 @@ fn effective(sources: &Sources) -> Result<Effective, Failure> {
 
 /// Runs work on the database, on one thread, and leaves all data in its one file.
 fn with_store<T, E: Into<Failure>>(
-    database: &Path,
+    database: &Database,
     work: impl AsyncFnOnce(&Store) -> Result<T, E>,
 ) -> Result<T, Failure> {
     let store = Store::open(database)?;
@@ -196,17 +196,17 @@ fn with_store<T, E: Into<Failure>>(
 
 /// Like [`with_store`], but does not create a database.
 fn with_existing_store<T, E: Into<Failure>>(
-    database: &Path,
+    database: &Database,
     work: impl AsyncFnOnce(&Store) -> Result<T, E>,
 ) -> Result<T, Failure> {
-    if !database.exists() {
-        let problem = anyhow!("there is no database {}; see --database", database.display());
+    if !database.may_exist() {
+        let problem = anyhow!("there is no database {database}; see --database");
         return Err(Failure::new(exit_code::DATABASE, problem));
     }
     with_store(database, work)
 }
 
-fn seed(database: &Path, path: &Path) -> Result<(), Failure> {
+fn seed(database: &Database, path: &Path) -> Result<(), Failure> {
     let of_file = |problem: &dyn fmt::Display| Failure::from(anyhow!("seed {}: {problem}", path.display()));
     let file = read_seed(path).map_err(|problem| of_file(&problem))?;
     let planted = with_store(database, async |store| {

@@ -39,7 +39,7 @@ impl Reload {
             tracing::info!("the configuration was read again, without changes");
         }
         for setting in changes {
-            let value = new.value(&setting).map(shown);
+            let value = new.value(&setting).map(|value| shown(&setting, value));
             let changed = self.current.with(&setting, &new);
             let settings = changed.settings();
             let counts = match setting.as_str() {

@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::path::Path;
 
 use faf_protocol::WireFormat;
 
@@ -13,6 +12,7 @@ use crate::config::{Banner, Effective, Problems, Settings, shown};
 use crate::exit_code::Failure;
 use crate::ops::log::Log;
 use crate::server::{Listening, Server, Service};
+use crate::store::Database;
 use crate::version::VERSION_AND_PARTS;
 
 /// Number of tasks that a thread runs before it checks for network input. There may be dozens with
@@ -39,7 +39,7 @@ pub(super) fn run_to_the_end(work: impl Future<Output = Result<(), Failure>>) ->
 }
 
 async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
-    let (database, path) = (settings.database.clone(), settings.websocket_path.clone());
+    let (database, path) = (settings.database(), settings.websocket_path.clone());
     let shown = settings.banner;
     let mut signals = Signals::new()?;
     let server = tokio::select! {
@@ -76,16 +76,18 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
 
 /// Logs the version, the database, and the settings that differ from the defaults.
 fn log_configuration(configuration: &Effective) {
-    let database = configuration.settings().database;
-    let database = std::path::absolute(&database).unwrap_or(database);
+    let database = match configuration.settings().database() {
+        Database::File(path) => Database::File(std::path::absolute(&path).unwrap_or(path)),
+        other => other,
+    };
     tracing::info!(
         version = VERSION_AND_PARTS,
         process = std::process::id(),
-        database = %database.display(),
+        %database,
         "starting"
     );
     for (setting, value, origin) in configuration.set() {
-        tracing::info!(setting, value = shown(value), %origin, "configured");
+        tracing::info!(setting, value = shown(setting, value), %origin, "configured");
     }
 }
 
@@ -126,15 +128,15 @@ impl ProgramNames {
 fn banner(
     listening: &[Listening],
     websocket_path: &str,
-    database: &Path,
+    database: &Database,
     accounts: u32,
     calls: &ProgramNames,
 ) -> String {
     let mut text = addresses(listening, websocket_path);
-    text += &format!("  {:<12} {}, {accounts} accounts\n", "database", database.display());
+    text += &format!("  {:<12} {database}, {accounts} accounts\n", "database");
     text += "\nTry next:\n";
     if accounts == 0 {
-        let add = format!("{} user add NAME --database {}", calls.lobby, database.display());
+        let add = format!("{} user add NAME --database {database}", calls.lobby);
         text += &next_step("add an account", &add);
     }
     text + &last_steps(listening, websocket_path, "--user NAME", calls)
@@ -205,6 +207,8 @@ fn url(format: WireFormat, address: &SocketAddr, websocket_path: &str) -> String
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -216,7 +220,7 @@ mod tests {
             listening(Service::Http, "127.0.0.1:8011"),
         ];
         let calls = ProgramNames { lobby: "faf-lobby", wire: "faf-wire" };
-        let banner = |accounts| banner(&all, "/ws", Path::new("a.sqlite"), accounts, &calls);
+        let banner = |accounts| banner(&all, "/ws", &Path::new("a.sqlite").into(), accounts, &calls);
         let text = banner(0);
         for part in
             ["tcp://127.0.0.1:8002", "ws://[::1]:8003/ws", "user add NAME --database a.sqlite", "/ready"]

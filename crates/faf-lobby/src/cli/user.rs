@@ -1,7 +1,6 @@
 //! `faf-lobby user`: accounts.
 
 use std::io::{self, BufRead, IsTerminal, Read};
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -16,7 +15,7 @@ use crate::auth::passwords;
 use crate::auth::tokens;
 use crate::clock::unix_seconds;
 use crate::exit_code::{self, Failure};
-use crate::store::{AccountError, ListedAccount, Role, Store};
+use crate::store::{AccountError, Database, ListedAccount, Role, Store};
 
 /// Names of roles on the command line.
 const ROLES: [(&str, Role); 3] =
@@ -96,7 +95,7 @@ pub(super) struct Password {
     text: Option<String>,
 }
 
-pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
+pub(super) fn run(command: Commands, database: &Database) -> Result<(), Failure> {
     // A name may look like another one.
     let shown = |name: &str| escaped(name).to_string();
     let done = match command {
@@ -198,7 +197,7 @@ fn in_days(days: u32) -> i64 {
 }
 
 /// Returns a token of the server's own.
-fn token(database: &Path, name: &str, days: u32) -> Result<String, Failure> {
+fn token(database: &Database, name: &str, days: u32) -> Result<String, Failure> {
     let valid_for = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
     let token = with_existing_store(database, async |store| mint_token(store, name, valid_for).await)?;
     Ok(token.ok_or_else(|| AccountError::Unknown(name.to_owned()))?)

@@ -55,6 +55,8 @@ pub(crate) enum Kind {
     List,
     /// A string.
     Text,
+    /// A string that is never shown. It is no flag: others could read it in the list of processes.
+    Secret,
 }
 
 /// Range of the values of a setting, both ends included.
@@ -101,7 +103,7 @@ impl Entry {
             Kind::Seconds | Kind::Bytes | Kind::Count | Kind::Number => "NUMBER",
             Kind::List | Kind::Numbers => "LIST",
             Kind::Addresses => "ADDR",
-            Kind::Switch | Kind::Text => "VALUE",
+            Kind::Switch | Kind::Text | Kind::Secret => "VALUE",
         }
     }
 
@@ -241,7 +243,10 @@ mod tests {
     fn every_setting_has_a_description() {
         for entry in CATALOGUE {
             assert!(entry.words.ends_with('.') && entry.words.len() > 10, "{entry:?}");
-            let is_number = !matches!(entry.kind, Kind::Switch | Kind::Addresses | Kind::List | Kind::Text);
+            let is_number = !matches!(
+                entry.kind,
+                Kind::Switch | Kind::Addresses | Kind::List | Kind::Text | Kind::Secret
+            );
             assert_eq!(entry.range.is_some(), is_number, "{entry:?}");
         }
         assert!(default_file().lines().all(|line| line.chars().count() <= WIDTH));

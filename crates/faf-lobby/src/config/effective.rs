@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::catalogue::number;
+use super::catalogue::{Kind, entry, number};
 use super::layers::Origin;
 use super::{CATALOGUE, Settings};
 
@@ -69,8 +69,12 @@ fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
     one == other || matches!(numbers, (Some(one), Some(other)) if one == other)
 }
 
-/// Formats a value for people, without the user information of a URL, which may hold a password.
-pub(crate) fn shown(value: &Value) -> String {
+/// Formats the value of a setting for people: a secret as `***`, and a URL without its user
+/// information, which may hold a password.
+pub(crate) fn shown(setting: &str, value: &Value) -> String {
+    if entry(setting).is_some_and(|entry| entry.kind == Kind::Secret) && value.as_str() != Some("") {
+        return "***".to_owned();
+    }
     let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -106,9 +110,15 @@ mod tests {
 
     #[test]
     fn passwords_of_urls_are_not_shown() {
-        let shown = |text: &str| shown(&Value::from(text));
+        let shown = |text: &str| shown("policy_server", &Value::from(text));
         assert_eq!(shown("https://me:secret@host/x@y"), "https://***@host/x@y");
         assert_eq!(shown("https://host/x@y"), "https://host/x@y");
         assert_eq!(shown("plain"), "plain");
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        assert_eq!(shown("database_password", &Value::from("banana")), "***");
+        assert_eq!(shown("database_password", &Value::from("")), "");
     }
 }

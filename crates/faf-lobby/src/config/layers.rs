@@ -155,6 +155,7 @@ impl Layers {
                 Kind::Addresses if text.contains([',', '[']) && fits(entry, &list(text)).is_ok() => {
                     list(text)
                 }
+                Kind::Secret => Value::String(text.to_owned()),
                 Kind::Addresses | Kind::Text if !text.starts_with('"') => Value::String(text.to_owned()),
                 _ => as_in_files(text),
             },

@@ -4,6 +4,7 @@
 //! texts and ranges follow from it. `default.toml` is a copy for people who read the repository.
 
 mod catalogue;
+mod database;
 mod effective;
 mod layers;
 mod listen;
@@ -12,6 +13,7 @@ mod units;
 mod words;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::time::Duration;
 
 use faf_lobby_core::matchmaking::map_choice::AntiRepetition;
@@ -25,12 +27,15 @@ use toml::Value;
 use tracing_subscriber::filter::{ParseError, Targets};
 
 pub(crate) use catalogue::{Entry, Kind, default_file, out_of_range};
+pub use database::{DatabaseAddress, MariaDbAddress};
 pub(crate) use effective::{Effective, shown};
 pub(crate) use layers::{Origin, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 pub(crate) use table::CATALOGUE;
 pub use table::Settings;
 pub use words::{Banner, LogAddresses, LogFormat};
+
+use crate::store::{Database, MariaDbOptions};
 
 /// The defaults.
 impl Default for Settings {
@@ -106,9 +111,27 @@ impl Settings {
         }
     }
 
+    /// Returns the database.
+    #[must_use]
+    pub fn database(&self) -> Database {
+        match &self.database {
+            DatabaseAddress::File(path) => Database::File(path.clone()),
+            DatabaseAddress::MariaDb(address) => Database::MariaDb(MariaDbOptions {
+                address: address.clone(),
+                password: self.database_password.clone(),
+                history_table: self.database_history_table.clone(),
+                connections: self.database_connections,
+                timeout: seconds(self.database_timeout),
+            }),
+        }
+    }
+
     /// Returns the problems of values that are within their ranges, by setting.
     fn problems(&self) -> Vec<(&'static str, String)> {
-        let database = self.database.as_os_str();
+        let file = match &self.database {
+            DatabaseAddress::File(path) => Some(path.as_path()),
+            DatabaseAddress::MariaDb(_) => None,
+        };
         let forwards = !self.forwarded_header.is_empty();
         let clients = || WireFormat::ALL.into_iter().flat_map(|format| self.listen(format).addresses());
         let expects_proxy = |address: &ListenAddress| address.proxy;
@@ -121,11 +144,11 @@ impl Settings {
                 forwards && self.forwarded_header.parse::<HeaderName>().is_err(),
                 "it is not the name of an HTTP header",
             ),
-            ("database", database.is_empty(), "it must name a file"),
-            ("database", self.database.is_dir(), "it is a folder; name a file in it"),
+            ("database", file.is_some_and(|file| file.as_os_str().is_empty()), "it must name a file"),
+            ("database", file.is_some_and(Path::is_dir), "it is a folder; name a file in it"),
             (
                 "database",
-                database == ":memory:",
+                file == Some(Path::new(":memory:")),
                 "the database cannot be in memory: several threads use it, and it must outlive a crash; name a file, \
                  for instance one in /dev/shm, or try `faf-demo`, which leaves nothing behind",
             ),

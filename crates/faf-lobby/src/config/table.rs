@@ -6,10 +6,11 @@
 use std::path::PathBuf;
 
 use faf_lobby_core::matchmaking::map_pool::RatingSelection;
+use faf_protocol::Secret;
 use serde::Deserialize;
 
 use super::catalogue::{Bound, Entry, Kind, Range};
-use super::{Banner, Listen, LogAddresses, LogFormat, OpenRegistration, TrustedProxy};
+use super::{Banner, DatabaseAddress, Listen, LogAddresses, LogFormat, OpenRegistration, TrustedProxy};
 
 /// Declares the settings, section by section. A bound of a range is a number, another setting, or a
 /// multiple of another setting.
@@ -93,10 +94,25 @@ settings! {
         handshake_timeout: f64 = 3, Seconds(0.1..=60.0);
     }
     section "Accounts and logins" {
-        /// The SQLite database. If it does not exist, the server creates it, readable only by its
-        /// owner. One server uses it at a time: the server locks the file of the same name with
-        /// `.lock` added until it has ended.
-        database: PathBuf = "faf-lobby.sqlite", Text;
+        /// The database: a file for SQLite, or FAF's MariaDB as "mysql://USER@HOST:PORT/DATABASE".
+        /// A file that does not exist is created, readable only by its owner. One server uses a
+        /// database at a time: for a file, it locks the file of the same name with `.lock` added
+        /// until it has ended.
+        database: DatabaseAddress = "faf-lobby.sqlite", Text;
+
+        /// Password for MariaDB. Empty for none.
+        database_password: Secret = "", Secret;
+
+        /// Table of MariaDB with the version of FAF's schema, which is checked at the start: 133 to
+        /// 146. Empty to use the schema as it is.
+        database_history_table: String = "flyway_schema_history", Text;
+
+        /// Number of connections to MariaDB for everything but games that are being played, which
+        /// have one of their own.
+        database_connections: usize = 8, Count(1.0..=100.0);
+
+        /// Time limit for a query to MariaDB. A write about a game is repeated until it is stored.
+        database_timeout: f64 = 10, Seconds(1.0..=300.0);
 
         /// How long a starting server waits while another server, for instance one that drains,
         /// uses the database. With 0 the start fails at once, with an exit code of its own.

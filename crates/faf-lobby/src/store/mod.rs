@@ -3,6 +3,7 @@
 //!
 //! Types of a database driver do not leave this folder.
 
+mod database;
 pub(crate) mod embedded;
 pub(crate) mod sqlite;
 
@@ -17,6 +18,8 @@ use faf_lobby_store::seed::Planted;
 use faf_lobby_store::{Beyond, Failures, Games};
 use faf_protocol::GameId;
 
+pub use database::{Database, MariaDbOptions};
+pub(crate) use database::{Owner, OwnerError};
 pub use faf_lobby_store::facts;
 pub use faf_lobby_store::seed::SeedFile;
 pub use faf_lobby_store::{
@@ -73,7 +76,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Open`] if the file cannot be opened, is not a database of this server, or was
     /// created by a newer version.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub fn open_file(path: &Path) -> Result<Self, StoreError> {
         Sqlite::open(path).map(Self::Sqlite)
     }
 

@@ -119,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn only_own_unexpired_tokens_are_valid() {
         let folder = tempfile::tempdir().unwrap();
-        let open = |name: &str| Store::open(&folder.path().join(name)).unwrap();
+        let open = |name: &str| Store::open_file(&folder.path().join(name)).unwrap();
         let (store, other) = (open("a"), open("b"));
         let ada = PlayerId(7);
         let token = mint(&store, ada, "Ada", 1000, 2000).await.unwrap();
