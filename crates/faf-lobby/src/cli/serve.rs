@@ -81,7 +81,7 @@ fn log_configuration(configuration: &Effective) {
         other => other,
     };
     tracing::info!(
-        version = VERSION_AND_PARTS,
+        version = %VERSION_AND_PARTS,
         process = std::process::id(),
         %database,
         "starting"
