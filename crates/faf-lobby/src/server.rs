@@ -148,6 +148,14 @@ impl Server {
         let mut metrics = Metrics::new();
         metrics.observe_database_failures(store.failures());
         metrics.observe_large_messages(Arc::clone(&large_messages));
+        let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
+        let recorder = match settings.recording.as_os_str().is_empty() {
+            true => Recorder::off(),
+            false => Recorder::start(&settings.recording, bounds),
+        };
+        metrics.observe_recording(recorder.interruptions());
+        let health = Health::new();
+        metrics.observe_health(health.findings());
         let metrics = Arc::new(metrics);
         metrics.expect_games(&initial.data);
         let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
@@ -162,11 +170,6 @@ impl Server {
         };
         let activity = Arc::new(ActivityLog::default());
         let publisher = Publisher::new(Arc::clone(&metrics));
-        let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
-        let recorder = match settings.recording.as_os_str().is_empty() {
-            true => Recorder::off(),
-            false => Recorder::start(&settings.recording, bounds),
-        };
         let failed_logins = || FailedLogins::new(settings.log_addresses, Arc::clone(&metrics));
         let websocket = direct_websocket(&settings, &listening);
         let login_pages = LoginPages::new(&settings, requests.clone(), failed_logins(), websocket)
@@ -208,7 +211,6 @@ impl Server {
             background.spawn(Arc::clone(pages).prepare());
         }
         background.spawn(orders::run(store.clone(), inbox.clone()));
-        let health = Health::new();
         let findings = health.findings();
         background.spawn(health.watch(store.clone(), database));
         let lobby = tokio::spawn(lobby.run(inputs));
