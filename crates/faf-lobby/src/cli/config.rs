@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use toml::Value;
+
 use super::print_line;
 use crate::config::{CATALOGUE, Effective, Origin, default_file};
 use crate::exit_code::Failure;
@@ -18,7 +20,8 @@ pub(super) fn list(effective: &Effective) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns a file with the same effect, where each line names the origin of its value.
+/// Returns a file with the same effect, where each line names the origin of its value. Secrets are
+/// `***`, and URLs have no passwords.
 fn listed(effective: &Effective) -> String {
     let mut text = String::new();
     let mut section = "";
@@ -27,12 +30,15 @@ fn listed(effective: &Effective) -> String {
             section = entry.section;
             text += &format!("\n# {section}\n");
         }
-        let value = effective.value(entry.name).map(ToString::to_string).unwrap_or_default();
+        let value = match effective.value(entry.name) {
+            Some(Value::String(_)) => Value::String(effective.shown(entry.name)).to_string(),
+            value => value.map(ToString::to_string).unwrap_or_default(),
+        };
         let setting = format!("{} = {value}", entry.name);
         text += &match effective.origin(entry.name) {
             Origin::Default => format!("{setting}\n"),
             Origin::File(path, line) => format!("{setting:<60} # {}\n", Origin::File(shortest(&path), line)),
-            other => format!("{setting:<60} # {other}\n"),
+            other => format!("{setting:<60} # {}\n", other.to_string().replace(char::is_control, "?")),
         };
     }
     text.trim_start().to_owned()
@@ -47,6 +53,15 @@ fn shortest(path: &Path) -> std::path::PathBuf {
 mod tests {
     use super::*;
     use crate::config::Sources;
+
+    #[test]
+    fn secrets_are_not_listed() {
+        let environment = [("FAF_LOBBY_DATABASE_PASSWORD".to_owned(), "banana".to_owned())].into();
+        let given = Effective::load(&Sources { environment, ..Sources::default() }).unwrap();
+        let text = listed(&given);
+        assert!(text.contains("database_password = \"***\"") && !text.contains("banana"), "{text}");
+        assert_eq!(given.settings().database_password.reveal(), "banana");
+    }
 
     #[test]
     fn the_list_has_the_same_effect() {

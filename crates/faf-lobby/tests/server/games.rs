@@ -39,7 +39,7 @@ pub(crate) async fn open_lobby(ada: &mut Client, bob: &mut Client) -> u64 {
 }
 
 /// Ada and Bob report that Ada has won.
-async fn report(players: &mut [&mut Client]) {
+pub(crate) async fn report(players: &mut [&mut Client]) {
     for player in players.iter_mut() {
         player.play("GameResult", r#"1,"victory 10""#).await;
         player.play("GameResult", r#"2,"defeat -10""#).await;
@@ -221,7 +221,7 @@ async fn shutdown_waits_for_pending_writes() {
     drop((ada, bob));
     drop(other);
     let _folder = server.wait().await;
-    let facts = Store::open(&database).unwrap().facts().await.unwrap();
+    let facts = Store::open_file(&database).unwrap().facts().await.unwrap();
     assert_eq!(outcomes(&facts), [(1, "VICTORY"), (2, "DEFEAT")]);
     check_stored_ratings(&facts);
     assert_eq!(facts.outbox, [], "all messages are delivered");
