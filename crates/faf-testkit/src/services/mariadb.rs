@@ -82,7 +82,27 @@ impl MariaServer {
     /// If MariaDB is not installed or does not start.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
-        let folder = new_folder();
+        Self::start_in(new_folder(), arguments)
+    }
+
+    /// Starts a server whose commits survive a crash of the machine, as those of FAF's do: for
+    /// measurements, since tests do without.
+    ///
+    /// # Panics
+    /// If MariaDB is not installed or does not start.
+    #[must_use]
+    pub fn start_durable() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be created");
+        let arguments = [
+            "--innodb-flush-method=fsync",
+            "--innodb-doublewrite=ON",
+            "--sync-frm=1",
+            "--innodb-buffer-pool-size=512M",
+        ];
+        Self::start_in(folder, &arguments)
+    }
+
+    fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         install(folder.path());
         let port = free_port();
         let server = Self {
