@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::print_line;
 use crate::auth::tokens;
-use crate::config::Settings;
+use crate::config::faf::Unused;
+use crate::config::{Effective, Settings};
 use crate::exit_code::{self, Failure};
 use crate::server::listen_on;
 use crate::store::Database;
@@ -34,8 +35,15 @@ impl Findings {
     }
 }
 
-pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
+pub(super) fn run(configuration: &Effective) -> Result<(), Failure> {
+    let settings = &configuration.settings();
     let mut findings = Findings::default();
+    for (setting, value, origin) in configuration.set() {
+        print_line(&format!("{setting} = {value}  # {origin}").replace(char::is_control, "?"));
+    }
+    for Unused { key, origin, reason } in configuration.unused() {
+        findings.warning(key, format!("{reason}; it has no effect ({origin})"));
+    }
     database(settings, &mut findings);
     recording(settings, &mut findings);
     geoip(settings, &mut findings);

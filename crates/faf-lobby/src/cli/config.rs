@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use toml::Value;
+
 use super::print_line;
-use crate::config::{CATALOGUE, Effective, Kind, Origin, default_file, shown};
+use crate::config::{CATALOGUE, Effective, Origin, default_file};
 use crate::exit_code::Failure;
 
 /// Prints the configuration file with all settings at their defaults.
@@ -18,7 +20,8 @@ pub(super) fn list(effective: &Effective) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns a file with the same effect, where each line names the origin of its value.
+/// Returns a file with the same effect, where each line names the origin of its value. Secrets are
+/// `***`, and URLs have no passwords.
 fn listed(effective: &Effective) -> String {
     let mut text = String::new();
     let mut section = "";
@@ -28,14 +31,14 @@ fn listed(effective: &Effective) -> String {
             text += &format!("\n# {section}\n");
         }
         let value = match effective.value(entry.name) {
-            Some(value) if entry.kind == Kind::Secret => format!("\"{}\"", shown(entry.name, value)),
+            Some(Value::String(_)) => Value::String(effective.shown(entry.name)).to_string(),
             value => value.map(ToString::to_string).unwrap_or_default(),
         };
         let setting = format!("{} = {value}", entry.name);
         text += &match effective.origin(entry.name) {
             Origin::Default => format!("{setting}\n"),
             Origin::File(path, line) => format!("{setting:<60} # {}\n", Origin::File(shortest(&path), line)),
-            other => format!("{setting:<60} # {other}\n"),
+            other => format!("{setting:<60} # {}\n", other.to_string().replace(char::is_control, "?")),
         };
     }
     text.trim_start().to_owned()

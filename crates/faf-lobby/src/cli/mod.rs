@@ -26,7 +26,7 @@ use anyhow::anyhow;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::flags::{All, Flags, OfDatabase};
+use self::flags::{All, Files, Flags, OfDatabase};
 use crate::config::{Effective, Sources};
 use crate::exit_code::{self, Failure};
 use crate::store::{Database, SeedError, Store, read_seed};
@@ -42,6 +42,9 @@ struct CommandLine {
     /// File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+    /// YAML file with settings of FAF's server [env: CONFIGURATION_FILE]
+    #[arg(long, value_name = "FILE", global = true)]
+    configuration_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Commands,
 }
@@ -136,23 +139,24 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn execute(CommandLine { config, command }: CommandLine) -> Result<(), Failure> {
-    let database = |flags: Flags<OfDatabase>| Ok::<_, Failure>(flags.settings(config.clone())?.database());
+fn execute(CommandLine { config, configuration_file, command }: CommandLine) -> Result<(), Failure> {
+    let config = Files { own: config, faf: configuration_file };
+    let database = |flags: Flags<OfDatabase>| Ok::<_, Failure>(flags.settings(&config)?.database());
     match command {
         Commands::Serve(flags) => {
-            let sources = flags.sources(config);
+            let sources = flags.sources(&config);
             serve::run(effective(&sources)?, move || Effective::load(&sources))
         }
         Commands::User { flags, command } => user::run(command, &database(flags)?),
         Commands::Seed { flags, file } => seed(&database(flags)?, &file),
-        Commands::Explain { flags, command } => explain::run(&command, &flags.settings(config)?),
+        Commands::Explain { flags, command } => explain::run(&command, &flags.settings(&config)?),
         Commands::Game { flags, command } => game::run(command, &database(flags)?),
         Commands::Backup { flags, file } => backup::run(&database(flags)?, &file),
         Commands::Replay(arguments) => replay::run(&arguments),
         Commands::Matchmaking { command } => matchmaking::run(&command),
-        Commands::Config { effective: true, flags } => config::list(&effective(&flags.sources(config))?),
+        Commands::Config { effective: true, flags } => config::list(&effective(&flags.sources(&config))?),
         Commands::Config { effective: false, .. } => config::print(),
-        Commands::Check(flags) => check::run(&flags.settings(config)?),
+        Commands::Check(flags) => check::run(&effective(&flags.sources(&config))?),
     }
 }
 
@@ -275,8 +279,8 @@ mod tests {
         let line = "faf-lobby serve --open-registration --allow-password-login=false --message-limit 100000";
         let line = CommandLine::try_parse_from(line.split(' ')).unwrap();
         let Commands::Serve(flags) = line.command else { panic!("{line:?}") };
-        let settings = flags.settings(None).unwrap();
-        assert_eq!(settings.open_registration, crate::config::OpenRegistration::OnLoopback);
+        let settings = flags.settings(&Files::default()).unwrap();
+        assert_eq!(settings.open_registration, crate::config::Exposure::OnLoopback);
         assert!(!settings.allow_password_login);
         assert_eq!(settings.message_limit, 100_000);
     }

@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use faf_protocol::WireFormat;
 
 use super::print_line;
-use super::reload::Reload;
+use super::reload::{Cause, Reload};
 use super::signals::{Request, Signals};
-use crate::config::{Banner, Effective, Problems, Settings, shown};
+use crate::config::faf::Unused;
+use crate::config::{Banner, Effective, Problems, Settings};
 use crate::exit_code::Failure;
 use crate::ops::log::Log;
 use crate::server::{Listening, Server, Service};
@@ -60,10 +61,17 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
     let (shutdown, reconfigure) = (server.shutdown(), server.reconfigure());
     let signalled = tokio::spawn(async move {
         loop {
-            match signals.next().await {
-                Request::End => shutdown.request().await,
-                Request::Reload => reload.apply(&reconfigure).await,
-            }
+            let cause = tokio::select! {
+                request = signals.next() => match request {
+                    Request::End => {
+                        shutdown.request().await;
+                        continue;
+                    }
+                    Request::Reload => Cause::Signal,
+                },
+                () = reload.next() => Cause::Timer,
+            };
+            reload.apply(cause, &reconfigure).await;
         }
     });
     let ended = server.wait().await;
@@ -88,7 +96,15 @@ fn log_configuration(configuration: &Effective) {
         "starting"
     );
     for (setting, value, origin) in configuration.set() {
-        tracing::info!(setting, value = shown(setting, value), %origin, "configured");
+        tracing::info!(setting, value, %origin, "configured");
+    }
+    log_unused(configuration.unused());
+}
+
+/// Logs the keys of FAF's configuration that are set and have no effect.
+pub(super) fn log_unused<'a>(unused: impl IntoIterator<Item = &'a Unused>) {
+    for Unused { key, origin, reason } in unused {
+        tracing::warn!(key, %origin, reason, "a key of FAF's configuration has no effect");
     }
 }
 
@@ -97,7 +113,7 @@ pub fn log_listening(listening: &[Listening]) {
     for Listening { service, address } in listening {
         match service {
             Service::Lobby(format) => tracing::info!(%address, %format, "listening"),
-            Service::Http => tracing::info!(%address, "listening for http"),
+            service => tracing::info!(%address, "listening for {}", service.name()),
         }
     }
 }
@@ -150,7 +166,7 @@ pub fn addresses(listening: &[Listening], websocket_path: &str) -> String {
     for listening in listening {
         let (name, url) = named(listening, websocket_path);
         let also = match listening.service {
-            Service::Lobby(_) => "",
+            Service::Lobby(_) | Service::Health | Service::Control | Service::Metrics => "",
             Service::Http => ", also /ready, /health, /metrics, /status, /players, /games",
         };
         text += &format!("  {name:<12} {url}{also}\n");
@@ -175,7 +191,10 @@ fn named(listening: &Listening, websocket_path: &str) -> (&'static str, String) 
     let address = &listening.address;
     match listening.service {
         Service::Lobby(format) => (format.name(), url(format, address, websocket_path)),
-        Service::Http => ("http", format!("http://{address}/")),
+        Service::Http | Service::Control | Service::Metrics => {
+            (listening.service.name(), format!("http://{address}/"))
+        }
+        Service::Health => ("health", format!("http://{address}/ready")),
     }
 }
 
@@ -190,7 +209,7 @@ pub fn last_steps(
 ) -> String {
     let mut urls = listening.iter().filter_map(|Listening { service, address }| match service {
         Service::Lobby(format) => Some(url(*format, address, websocket_path)),
-        Service::Http => None,
+        Service::Http | Service::Health | Service::Control | Service::Metrics => None,
     });
     let watch =
         urls.next_back().map(|url| next_step("log in and watch", &format!("{wire} connect {url} {login}")));

@@ -10,7 +10,7 @@ use faf_protocol::Secret;
 use serde::Deserialize;
 
 use super::catalogue::{Bound, Entry, Kind, Range};
-use super::{Banner, DatabaseAddress, Listen, LogAddresses, LogFormat, OpenRegistration, TrustedProxy};
+use super::{Banner, DatabaseAddress, Exposure, Listen, LogAddresses, LogFormat, TrustedProxy};
 
 /// Declares the settings, section by section. A bound of a range is a number, another setting, or a
 /// multiple of another setting.
@@ -55,7 +55,7 @@ macro_rules! settings {
 settings! {
     section "Where clients connect" about
         "An address is \"host:port\"; port 0 picks a free one, and \"off\" disables the listener. Several \
-         addresses: [\"a:1\", \"b:2\"]. A listener written \"host:port proxy\" expects a PROXY header, version \
+         addresses: [\"a:1\", \"b:2\"]. The host \"*\" means all addresses of this machine. A listener written \"host:port proxy\" expects a PROXY header, version \
          1 or 2, from one of the trusted_proxies."
     {
         /// Addresses for QDataStream, the length-prefixed format of old clients.
@@ -80,6 +80,17 @@ settings! {
         /// networks. The public status page needs `/`, `/overview` and `/events`; a proxy can offer
         /// these to the public.
         http: Listen = "127.0.0.1:8011", Addresses;
+
+        /// Address for probes of Kubernetes, with nothing but `/ready`, as FAF's server has it. See
+        /// docs/src/guide/faf-configuration.md for this and the next two.
+        health: Listen = "off", Addresses;
+
+        /// Address for `/players` and `/games` alone. It shows games that are only for friends:
+        /// keep it off public networks.
+        control: Listen = "off", Addresses;
+
+        /// Address for metrics alone, in reply to every path.
+        metrics: Listen = "off", Addresses;
 
         /// Addresses or networks of proxies that are trusted to report clients' addresses:
         /// `["10.0.0.0/8", "::1"]`.
@@ -121,7 +132,18 @@ settings! {
         /// Create an account at the first login with a new name and password. This is meant
         /// for a LAN or for tests, and works only while every listener is on loopback, unless
         /// it is "anywhere".
-        open_registration: OpenRegistration = false, Switch;
+        open_registration: Exposure = false, Switch;
+
+        /// Pages with which today's clients log in without FAF's identity service, on the address of
+        /// `http`: `/oauth2/auth`, `/oauth2/token`, `/.well-known/jwks.json`, `/lobby/access` and
+        /// `/me`. They are meant for authors of clients and for a LAN, and work only while every
+        /// listener is on loopback, unless it is "anywhere"; then put a proxy with TLS in front of
+        /// them. They accept passwords even without allow_password_login.
+        login_pages: Exposure = false, Switch;
+
+        /// URL that `/lobby/access` gives to clients, such as "wss://ws.example.org/". Empty for
+        /// the address of the listener for WebSocket.
+        access_url: String = "", Text;
 
         /// Accept logins with a password.
         allow_password_login: bool = true, Switch;
@@ -166,8 +188,20 @@ settings! {
         /// A MaxMind country database, to look up players' countries by address. Empty for none. It
         /// is read again when it changes.
         geoip_database: PathBuf = "", Text;
+
+        /// Address from which the server downloads that database, if there is a licence key.
+        geoip_url: String = "https://download.maxmind.com/app/geoip_download", Text;
+
+        /// Licence key for downloads. Without one, the server downloads nothing.
+        geoip_licence_key: Secret = "", Secret;
+
+        /// Age of the database, in days, from which the server downloads it again.
+        geoip_max_age_days: u32 = 22, Count(1.0..=3650.0);
     }
     section "Timing" {
+        /// How often the configuration is read again, as on SIGHUP. Use 0 for never.
+        configuration_refresh_time: f64 = 0, Seconds(0.0..=86_400.0);
+
         /// How often every client gets a ping.
         ping_interval: f64 = 45, Seconds(0.01..=3600.0);
 

@@ -33,13 +33,16 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::auth::pages::{LoginPages, PeerAddress};
 use crate::lobby::input::Input;
 use crate::ops::health::Findings;
 use crate::ops::metrics::Metrics;
 use crate::publish::Signal;
+use crate::server;
 
 pub(crate) use overview::OverviewCache;
 use places::{Places, ResponseGuard};
+pub(crate) use status_page::hash_of;
 
 /// Time limit for replies of the lobby and the database; after it, they count as unhealthy.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -61,6 +64,8 @@ pub(crate) struct Interface {
     pub(crate) board: Arc<OverviewCache>,
     /// See [`CONNECTIONS`].
     pub(crate) connection_limit: usize,
+    /// Pages for the login in a browser, if they are on.
+    pub(crate) login_pages: Option<Arc<LoginPages>>,
 }
 
 /// Phase of the server's life.
@@ -123,14 +128,14 @@ const CONNECTION_LIFE: Duration = Duration::from_secs(600);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Interface {
-    /// Serves requests until the server has stopped.
-    pub(crate) async fn serve(self, socket: TcpListener) {
+    /// Serves requests to a listener of this service until the server has stopped.
+    pub(crate) async fn serve(self, service: server::Service, socket: TcpListener) {
         let mut phase = self.phase.clone();
         // One permit per file: a connection that has to make room has closed before its successor
         // is served.
         let files = Arc::new(Semaphore::new(self.connection_limit));
         let places = Places::new(self.connection_limit);
-        let router = self.clone().router();
+        let router = self.clone().router(service);
         let mut connections = JoinSet::new();
         let mut tell =
             tcp::now_and_then(|error| tracing::error!(%error, "an HTTP connection cannot be accepted"));
@@ -150,7 +155,8 @@ impl Interface {
             connections.spawn(async move {
                 let _file = file;
                 let inside = Arc::clone(&place);
-                let service = service_fn(move |request| {
+                let service = service_fn(move |mut request: hyper::Request<_>| {
+                    request.extensions_mut().insert(PeerAddress(peer.ip()));
                     let (guard, response) = (inside.begin_response(), router.call(request));
                     async move {
                         response
@@ -179,19 +185,29 @@ impl Interface {
         }
     }
 
-    fn router(self) -> Router {
-        Router::new()
-            .route("/", get(status_page::page))
-            .route("/overview", get(overview::overview))
-            .route("/events", get(status_page::events))
-            .route("/ready", get(ready))
-            .route("/health", get(health))
-            .route("/metrics", get(metrics))
-            .route("/status", get(status))
-            .route("/players", get(players))
-            .route("/games", get(games))
-            .layer(map_response(status_page::restrict))
-            .with_state(self)
+    fn router(self, service: server::Service) -> Router {
+        let router = match service {
+            // FAF's server has a port for each of these (ops.md sections 5 to 7).
+            server::Service::Health => Router::new().route("/ready", get(ready)),
+            server::Service::Control => {
+                Router::new().route("/players", get(players)).route("/games", get(games))
+            }
+            server::Service::Metrics => Router::new().fallback(metrics),
+            server::Service::Http | server::Service::Lobby(_) => {
+                let login_pages = self.login_pages.clone().map_or_else(Router::new, LoginPages::router);
+                login_pages
+                    .route("/", get(status_page::page))
+                    .route("/overview", get(overview::overview))
+                    .route("/events", get(status_page::events))
+                    .route("/ready", get(ready))
+                    .route("/health", get(health))
+                    .route("/metrics", get(metrics))
+                    .route("/status", get(status))
+                    .route("/players", get(players))
+                    .route("/games", get(games))
+            }
+        };
+        router.layer(map_response(status_page::restrict)).with_state(self)
     }
 
     /// Returns a view of the lobby, if it replies in time.
@@ -336,10 +352,11 @@ mod tests {
             phase: receiver,
             board,
             connection_limit,
+            login_pages: None,
         };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let serving = tokio::spawn(interface.serve(socket));
+        let serving = tokio::spawn(interface.serve(server::Service::Http, socket));
         assert_eq!(ask(address, "/ready").await, "200");
         assert_eq!(ask(address, "/health").await, "503");
         assert_eq!(ask(address, "/status").await, "503");
