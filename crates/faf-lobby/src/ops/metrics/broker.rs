@@ -24,6 +24,9 @@ impl BrokerFigures {
     }
 }
 
+/// A figure by routing key: its name, its description, and where it is.
+type Figure = (&'static str, &'static str, fn(&KeyCounts) -> u64);
+
 impl Collector for BrokerFigures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let help = "Whether there is a connection to the broker: 1 or 0";
@@ -34,7 +37,7 @@ impl Collector for BrokerFigures {
         let connects =
             encoder.encode_descriptor("server_broker_connects", help, None, MetricType::Counter)?;
         ConstCounter::new(self.counters.connects()).encode(connects)?;
-        let figures: [(&str, &str, fn(&KeyCounts) -> u64); 5] = [
+        let figures: [Figure; 5] = [
             ("published", "Messages sent to the broker, including repetitions", |counts| counts.published),
             ("confirmed", "Messages that the broker has confirmed", |counts| counts.confirmed),
             ("refused", "Messages that the broker has refused; they are sent again", |counts| counts.refused),
