@@ -33,6 +33,10 @@ impl Collector for BrokerFigures {
         let connected =
             encoder.encode_descriptor("server_broker_connected", help, None, MetricType::Gauge)?;
         ConstGauge::new(i64::from(self.state.borrow().is_connected())).encode(connected)?;
+        let help = "Whether messages of other services are received from the broker: 1 or 0";
+        let consuming =
+            encoder.encode_descriptor("server_broker_consuming", help, None, MetricType::Gauge)?;
+        ConstGauge::new(i64::from(self.state.borrow().is_consuming())).encode(consuming)?;
         let help = "Connections to the broker that were opened";
         let connects =
             encoder.encode_descriptor("server_broker_connects", help, None, MetricType::Counter)?;
