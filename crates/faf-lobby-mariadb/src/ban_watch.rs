@@ -1,8 +1,9 @@
 //! Bans that other services make and change: the server looks for them, because it must not add
 //! triggers to FAF's tables.
 //!
-//! The time of the last change has whole seconds, and a transaction may commit after a later one. So
-//! each look includes the changes of the last minute, and those that were seen before are left out.
+//! The time of the last change has whole seconds, and a transaction may commit after a later one.
+//! So each look includes the changes of the last minute, and those that were seen before are left
+//! out.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;

@@ -1,7 +1,7 @@
 //! Bans from the lobby.
 //!
-//! Other services read and write bans, too. The author of a ban that this server makes is the banned
-//! account itself, because the schema demands an author.
+//! Other services read and write bans, too. The author of a ban that this server makes is the
+//! banned account itself, because the schema demands an author.
 
 use faf_lobby_core::{Ban, Timestamp};
 use faf_lobby_store::{AccountError, Bans, StoreError};
@@ -14,8 +14,8 @@ use crate::orders;
 use crate::session::{Row, Session};
 use crate::timings::Family;
 
-/// The time in Unix seconds at which a row of `ban` ends: when it was revoked, else when it expires,
-/// else 2999-12-31. A date of zeros counts as no date.
+/// The time in Unix seconds at which a row of `ban` ends: when it was revoked, else when it
+/// expires, else 2999-12-31. A date of zeros counts as no date.
 pub(crate) const BAN_END: &str = "COALESCE(TIMESTAMPDIFF(SECOND, '1970-01-01', revoke_time), \
      TIMESTAMPDIFF(SECOND, '1970-01-01', expires_at), 32503593600)";
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use faf_protocol::Secret;
 use mysql::consts::CapabilityFlags;
 use mysql::{Conn, Opts, OptsBuilder};
 
@@ -39,7 +40,7 @@ fn driver_options(options: &Options) -> Opts {
         // Otherwise, the driver would look for a socket file of a database on this machine.
         .prefer_socket(false)
         .user(Some(&options.user))
-        .pass(options.password.as_ref().map(|password| password.reveal()))
+        .pass(options.password.as_ref().map(Secret::reveal))
         .db_name(Some(&options.database))
         .tcp_connect_timeout(Some(limit.min(CONNECT_TIMEOUT)))
         .read_timeout(Some(limit))

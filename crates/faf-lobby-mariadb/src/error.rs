@@ -35,7 +35,7 @@ impl From<serde_json::Error> for Error {
     }
 }
 
-/// What the numbers of MariaDB's errors mean here.
+/// The numbers of MariaDB's errors, by their consequences.
 mod numbers {
     /// A value or a key contradicts what is stored, or does not fit into its column.
     pub(super) const CONTRADICTION: [u16; 16] =

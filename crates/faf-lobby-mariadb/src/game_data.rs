@@ -29,8 +29,8 @@ impl Startup for MariaDb {
     }
 }
 
-/// Returns the highest number of a game that was launched, hosted or joined. Clients read the numbers
-/// as 32-bit integers; a larger one was not assigned by a lobby.
+/// Returns the highest number of a game that was launched, hosted or joined. Clients read the
+/// numbers as 32-bit integers; a larger one was not assigned by a lobby.
 fn last_game(s: &mut Session) -> Result<GameId> {
     let mut columns = vec![("game_stats", "id")];
     if s.schema().has_join_log {

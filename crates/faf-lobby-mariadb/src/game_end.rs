@@ -28,7 +28,7 @@ pub(crate) fn end(s: &mut Session, id: GameId, end: &GameEnd) -> Result<Vec<Rati
     s.execute(update, (end.validity.number(), seconds(end.ended_at), id.0))?;
     for result in &end.results {
         s.execute(
-            "UPDATE game_player_stats SET score = LEAST(127, GREATEST(-128, ?)), scoreTime = NOW(), result = ?
+            "UPDATE game_player_stats SET score = ?, scoreTime = NOW(), result = ?
              WHERE gameId = ? AND playerId = ?",
             (result.score, result.outcome.as_str(), id.0, result.player.0),
         )?;
@@ -62,7 +62,8 @@ fn is_open(s: &mut Session, id: GameId) -> Result<bool> {
 /// another game has the number.
 fn ended_before(s: &mut Session, id: GameId, end: &GameEnd) -> Result<Vec<RatingChange>> {
     let is_this = match s.schema().has_own_tables() {
-        // The decisions include the times of launch and end in microseconds, which identify the game.
+        // The decisions include the times of launch and end in microseconds, which identify the
+        // game.
         true => decisions(s, id)?.is_some_and(|stored| stored.starts_with(&end.decisions)),
         false => {
             let query = "SELECT 1 FROM game_stats WHERE id = ? AND endTime = FROM_UNIXTIME(?)";

@@ -1,5 +1,5 @@
-//! Games that are being played: every write about one of them is a single transaction here, and they
-//! are carried out in the order in which they were queued.
+//! Games that are being played: every write about one of them is a single transaction here, and
+//! they are carried out in the order in which they were queued.
 
 use std::sync::Arc;
 

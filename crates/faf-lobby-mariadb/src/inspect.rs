@@ -10,9 +10,9 @@ use crate::session::Session;
 /// Privileges that the server needs on all tables.
 const NEEDED: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
 
-/// Inspects a database: whether it can be reached, has FAF's schema in a version that can be used, may
-/// be written to, and has the tables of this server. Returns a warning for the operator, if there is
-/// one.
+/// Inspects a database: whether it can be reached, has FAF's schema in a version that can be used,
+/// may be written to, and has the tables of this server. Returns a warning for the operator, if
+/// there is one.
 ///
 /// # Errors
 /// A description of a problem with which a server cannot run, and what to do about it.

@@ -39,7 +39,8 @@ pub(crate) fn add(s: &mut Session, game: GameId, note: &Note) -> Result<()> {
     }
 }
 
-/// Accepts that the row is stored already. `INSERT IGNORE` would hide a missing game or player, too.
+/// Accepts that the row is stored already. `INSERT IGNORE` would also hide that the game or the
+/// player is missing.
 fn unless_duplicate(inserted: Result<u64>) -> Result<()> {
     match inserted {
         Err(error) if error.is_duplicate() => Ok(()),

@@ -14,8 +14,8 @@ use crate::session::Session;
 use crate::timings::Timings;
 use crate::worker::{Queues, Shared, start};
 
-/// A handle to the database; clones refer to the same database. The threads and connections end when
-/// the last handle is dropped.
+/// A handle to the database; clones refer to the same database. The threads and connections end
+/// when the last handle is dropped.
 #[derive(Debug, Clone)]
 pub struct MariaDb {
     pub(crate) queues: Queues,
@@ -24,12 +24,12 @@ pub struct MariaDb {
 }
 
 impl MariaDb {
-    /// Connects to the database, checks its schema, and creates the tables of this server if they are
-    /// missing and the account may create them. Blocks until then, a few seconds at most.
+    /// Connects to the database, checks its schema, and creates the tables of this server if they
+    /// are missing and the account may create them. Blocks until then, a few seconds at most.
     ///
     /// # Errors
-    /// [`StoreError::Open`] if the database cannot be reached, refuses the account, has a schema that
-    /// is too old, or does not have FAF's schema.
+    /// [`StoreError::Open`] if the database cannot be reached, refuses the account, has a schema
+    /// that is too old, or does not have FAF's schema.
     pub fn open(options: &Options) -> std::result::Result<Self, StoreError> {
         let open_error = |problem: String| StoreError::Open { place: options.to_string(), problem };
         let (mut session, missing) = prepared(options).map_err(|error| open_error(error.explain()))?;
@@ -52,8 +52,8 @@ impl MariaDb {
         Ok(Self { queues, shared, missing })
     }
 
-    /// Returns what the server cannot do because its own tables are missing, and what an operator can
-    /// do about it; `None` if they exist.
+    /// Returns what the server cannot do because its own tables are missing, and what an operator
+    /// can do about it; `None` if they exist.
     #[must_use]
     pub fn missing(&self) -> Option<&str> {
         self.missing.as_deref()
@@ -78,8 +78,8 @@ impl MariaDb {
     }
 
     /// Makes all writes depend on the ownership of the database: once another server has taken it,
-    /// every write fails with [`Reason::Owner`](faf_lobby_store::Reason::Owner). Only the first call
-    /// has an effect.
+    /// every write fails with [`Reason::Owner`](faf_lobby_store::Reason::Owner). Only the first
+    /// call has an effect.
     pub fn write_only_as(&self, owner: &Owner) {
         let _ = self.shared.owner.set(owner.lock());
     }

@@ -33,7 +33,7 @@ impl Options {
     /// Smallest number of connections.
     pub const CONNECTIONS_MIN: usize = 2;
 
-    /// Smallest time for a statement.
+    /// Smallest time limit of a statement.
     pub const QUERY_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 
     /// Returns the number of connections within its bounds.
@@ -56,8 +56,8 @@ impl fmt::Display for Options {
 }
 
 impl Default for Options {
-    /// The account and database of FAF on this machine, with 8 connections and 10 seconds for a
-    /// statement.
+    /// The account and database of FAF on this machine, with 8 connections and a time limit of 10
+    /// seconds.
     fn default() -> Self {
         Self {
             host: "127.0.0.1".to_owned(),

@@ -1,7 +1,7 @@
 //! The outbox: messages for other services, written in the transaction that caused them.
 //!
-//! A database without our tables has no outbox. Messages then wait in memory, and a retried write may
-//! add them twice.
+//! A database without our tables has no outbox. Messages then wait in memory, and a retried write
+//! may add them twice.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};

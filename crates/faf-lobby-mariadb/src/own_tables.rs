@@ -64,7 +64,7 @@ pub(crate) fn create(session: &mut Session, existing: &BTreeSet<String>) -> Resu
     Ok(())
 }
 
-/// What the server cannot do without its tables.
+/// Consequences of missing tables, for operators.
 pub(crate) const WITHOUT: &str = "games that are being played do not survive a restart of the server, the reasons \
     for ratings are not kept, messages for other services are lost when the server ends, parties and searches are not \
     saved, and operators cannot order kicks";

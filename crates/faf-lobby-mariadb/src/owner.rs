@@ -5,10 +5,10 @@
 //! database (`GET_LOCK`) with a connection of its own, from before it reads its initial state until
 //! everything is written. The lock ends with that connection, however the server ends.
 //!
-//! If the connection is lost, for example because the database restarts, a thread takes the lock again
-//! as soon as it can. Until then no write about a game takes place: each of them asks the database, in
-//! its own transaction, whether this server still has the lock. If another server was faster, this one
-//! has lost the database for good, and must end.
+//! If the connection is lost, for example because the database restarts, a thread takes the lock
+//! again as soon as it can. Until then no write about a game takes place: each of them asks the
+//! database, in its own transaction, whether this server still has the lock. If another server was
+//! faster, this one has lost the database for good, and must end.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -80,7 +80,7 @@ pub enum OwnerError {
     },
 }
 
-/// What the thread reports until the lock is taken.
+/// Progress of the thread until the lock is taken.
 enum Report {
     Waiting(String),
     Taken,
@@ -147,9 +147,9 @@ impl Owner {
 /// The lock with which a server owns a database.
 pub(crate) struct Lock {
     name: String,
-    /// Another lock, which only this server can have: both belong to the same connection as long as it
-    /// owns the database. A number of the connection would not do, because a database that restarts
-    /// assigns the same numbers again.
+    /// Another lock, which only this server can have: both belong to the same connection as long as
+    /// it owns the database. A number of the connection would not do, because a database that
+    /// restarts assigns the same numbers again.
     mark: String,
     state: watch::Sender<Ownership>,
     /// The server that has taken the database.
@@ -239,8 +239,8 @@ impl Lock {
         Ok(session)
     }
 
-    /// Checks the lock again and again, and takes it again if its connection was lost, until `goes_on`
-    /// returns false after a pause.
+    /// Checks the lock again and again, and takes it again if its connection was lost, until
+    /// `goes_on` returns false after a pause.
     fn keep(&self, options: &Options, session: Session, goes_on: impl Fn() -> bool) {
         let mut session = Some(session);
         while goes_on() {

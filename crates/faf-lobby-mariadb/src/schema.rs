@@ -60,7 +60,7 @@ const REQUIRED: [(&str, &[&str]); 27] = [
 /// Tables and views that are looked at in addition.
 const OTHERS: [&str; 6] = ["game_join_log", "game_desync", "table_mod", "user_group", "mod", "map_pool"];
 
-/// What a database has.
+/// Tables and columns that a database has, as far as the versions of the schema differ.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Schema {
     /// Version according to the history; `None` if the history is not checked.

@@ -150,7 +150,8 @@ fn put(s: &mut Session, row: &Row) -> Result<()> {
     s.execute(&insert, parameters(cells.into_iter().map(|cell| cell.value))).map(drop)
 }
 
-/// Returns whether there is a record with this number and this name, so that others may refer to it.
+/// Returns whether there is a record with this number and this name; other records may refer
+/// to it.
 fn is_same(s: &mut Session, (table, name_column): Named, row: &Row) -> Result<bool> {
     let query = format!("SELECT 1 FROM `{table}` WHERE id = ? AND {name_column} = ?");
     let values = (value(&row.values["id"]), value(&row.values[name_column]));
@@ -236,8 +237,8 @@ fn defaults(s: &mut Session, row: &Row) -> Result<Vec<Cell>> {
     })
 }
 
-/// Returns the file of an avatar: the database puts its own prefix before it. An address that is only
-/// the name of a file is the name of the file.
+/// Returns the file of an avatar: the database puts its own prefix before it. An address that is
+/// only the name of a file is the name of the file.
 fn file_of_avatar(s: &Session, url: &Json) -> Result<String> {
     let url = url.as_str().unwrap_or_default();
     let prefix = &s.schema().avatar_prefix;

@@ -121,8 +121,8 @@ impl Row {
         self.0.get_opt(position).and_then(std::result::Result::ok).ok_or_else(|| self.unfit(position))
     }
 
-    /// Returns the number in a column that is selected with `CAST(... AS CHAR)`, as far as its digits
-    /// go: floating-point columns have 32 bits, and other services read six digits of them.
+    /// Returns the number in a column that is selected with `CAST(... AS CHAR)`, as far as its
+    /// digits go: floating-point columns have 32 bits, and other services read six digits of them.
     pub(crate) fn number(&self, position: usize) -> Result<f64> {
         self.optional_number(position)?.ok_or_else(|| self.unfit(position))
     }

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Upper bounds of the buckets, in milliseconds; operations that take longer than the last are in one
-/// more bucket.
+/// Upper bounds of the buckets, in milliseconds; operations that take longer than the last are in
+/// one more bucket.
 pub const BUCKETS: [u64; 12] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10_000];
 
 macro_rules! families {
@@ -29,17 +29,17 @@ macro_rules! families {
 families! {
     /// Accounts and logins.
     Accounts "accounts",
-    /// Bans.
+    /// Bans from the lobby.
     Bans "bans",
     /// Operators' orders, and bans made by other services.
     Orders "orders",
-    /// Profiles.
+    /// Profiles of players at login.
     Profiles "profiles",
     /// Friends and foes.
     Social "social",
-    /// Avatars.
+    /// Avatars of players.
     Avatars "avatars",
-    /// Permissions.
+    /// Permissions of administrators and moderators.
     Permissions "permissions",
     /// The vault of mods.
     ModVault "mod_vault",

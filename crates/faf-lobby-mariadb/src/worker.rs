@@ -1,8 +1,8 @@
 //! Worker threads, each with a connection of its own: one carries out the writes about games in the
 //! order in which they were queued, the others do everything else at the same time.
 //!
-//! No operation waits for long: it fails if its turn does not come within the time for a statement, if
-//! the database does not reply within that time, and at once while new connections fail.
+//! No operation waits for long: it fails if its turn does not come within the time for a statement,
+//! if the database does not reply within that time, and at once while new connections fail.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -27,8 +27,9 @@ use crate::owner::Lock;
 use crate::session::Session;
 use crate::timings::{Family, Timings};
 
-/// Maximum number of operations that wait for a thread. Each connection and each game has at most one
-/// operation in flight, so this is reached only while the database is slow; more operations fail.
+/// Maximum number of operations that wait for a thread. Each connection and each game has at most
+/// one operation in flight, so this is reached only while the database is slow; operations
+/// beyond it fail.
 const QUEUE_LIMIT: usize = 10_000;
 
 /// Operations that take longer are logged.
@@ -41,8 +42,8 @@ const ATTEMPTS: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const PAUSE_LIMIT: Duration = Duration::from_millis(200);
 
-/// Time without use after which a connection is tested before it is used: the database may have
-/// restarted.
+/// Time without use after which a connection is tested before it is used, because the database
+/// may have restarted.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Time after a failed attempt to connect in which there is no other.
@@ -74,7 +75,7 @@ pub(crate) trait Pending<T>: Future<Output = std::result::Result<T, StoreError>>
 
 impl<T, F: Future<Output = std::result::Result<T, StoreError>> + Send> Pending<T> for F {}
 
-/// What all threads share.
+/// State that all threads share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) options: Options,
@@ -219,8 +220,8 @@ impl MariaDb {
         self.run(&self.queues.others, family, Mode::Statement, queries)
     }
 
-    /// Runs queries in one transaction: all of them take effect, or none. They may run several times,
-    /// because a transaction that ends in a deadlock is repeated.
+    /// Runs queries in one transaction: all of them take effect, or none. They may run several
+    /// times, because a transaction that ends in a deadlock is repeated.
     pub(crate) fn write<T: Send + 'static, Q>(
         &self,
         family: Family,
@@ -232,8 +233,8 @@ impl MariaDb {
         self.run(&self.queues.others, family, Mode::Transaction, queries)
     }
 
-    /// Like [`write`](Self::write), but such transactions are carried out one after the other, in the
-    /// order in which they were queued.
+    /// Like [`write`](Self::write), but such transactions are carried out one after the other, in
+    /// the order in which they were queued.
     pub(crate) fn write_in_order<T: Send + 'static, Q>(
         &self,
         family: Family,

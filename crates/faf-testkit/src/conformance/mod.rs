@@ -124,8 +124,8 @@ pub(crate) async fn refused(store_: &impl Backend, game: GameId, write: GameWrit
     }
 }
 
-/// Returns whether `stored` is this rating as a database stores it: with all digits or, in FAF's 32-bit
-/// columns, with the six digits that are read from them.
+/// Returns whether `stored` is this rating as a database stores it: with all digits or, in FAF's
+/// 32-bit columns, with the six digits that are read from them.
 pub(crate) fn is_stored(stored: Rating, rating: Rating) -> bool {
     let six_digits = |number: f64| format!("{:.5e}", f64::from(number as f32)).parse().unwrap();
     stored == rating

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tempfile::TempDir;
 
-/// Account that the databases are used with, and its password. It may do everything in the databases
-/// of tests, and nothing else.
+/// Account that the databases are used with, and its password. It may do everything in the
+/// databases of tests, and nothing else.
 pub const USER: &str = "lobby";
 
 /// Password of the account.
@@ -24,8 +24,8 @@ const FAST_FOLDER: &str = "/dev/shm";
 /// Number of lines of the server's log that are kept for error messages.
 const LOG_LINES: usize = 40;
 
-/// Starts a program, passes its process id on, and kills it when standard input ends: that is when the
-/// test process ends, however it ends. Then removes the folder.
+/// Starts a program, passes its process id on, and kills it when standard input ends: that is when
+/// the test process ends, however it ends. Then removes the folder.
 const GUARD: &str = r#"
 folder=$1; shift
 "$@" 2>&1 &
@@ -82,7 +82,27 @@ impl MariaServer {
     /// If MariaDB is not installed or does not start.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
-        let folder = new_folder();
+        Self::start_in(new_folder(), arguments)
+    }
+
+    /// Starts a server whose commits survive a crash of the machine, as those of FAF's do: for
+    /// measurements, since tests do without.
+    ///
+    /// # Panics
+    /// If MariaDB is not installed or does not start.
+    #[must_use]
+    pub fn start_durable() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be created");
+        let arguments = [
+            "--innodb-flush-method=fsync",
+            "--innodb-doublewrite=ON",
+            "--sync-frm=1",
+            "--innodb-buffer-pool-size=512M",
+        ];
+        Self::start_in(folder, &arguments)
+    }
+
+    fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         install(folder.path());
         let port = free_port();
         let server = Self {
@@ -162,8 +182,8 @@ impl MariaServer {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    /// Creates a database with a version of FAF's schema: 146, 144, 143, 135 or 133. It has no rows but
-    /// the history of the schema, and addresses of avatars are the names of their files.
+    /// Creates a database with a version of FAF's schema: 146, 144, 143, 135 or 133. It has no rows
+    /// but the history of the schema, and addresses of avatars are the names of their files.
     ///
     /// # Panics
     /// If there is no such version.
@@ -318,7 +338,7 @@ fn install(folder: &Path) {
             .spawn()
             .expect("there is a shell");
         let input = guard.stdin.take();
-        Template { data, _folder: folder, _input: input }
+        Template { data, _folder: folder, _guard: guard, _input: input }
     });
     let status = Command::new("cp").arg("-r").arg(&template.data).arg(folder.join("data")).status();
     assert!(status.is_ok_and(|status| status.success()), "the template cannot be copied");
@@ -327,6 +347,7 @@ fn install(folder: &Path) {
 struct Template {
     data: PathBuf,
     _folder: TempDir,
+    _guard: Child,
     _input: Option<ChildStdin>,
 }
 
