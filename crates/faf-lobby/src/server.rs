@@ -36,7 +36,7 @@ use crate::ops::http::{Interface, OverviewCache, Phase};
 use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
-use crate::publish::{Publisher, Relay, Signal};
+use crate::publish::{Broker, Publisher, Relay, Signal};
 use crate::store::{Message, Owner, Store};
 
 /// A running server.
@@ -52,6 +52,7 @@ pub struct Server {
     phase: watch::Sender<Phase>,
     publisher: Publisher,
     relay: Relay,
+    broker: Option<Broker>,
     http: JoinSet<()>,
     /// Tasks that run until the server ends.
     background: JoinSet<()>,
@@ -156,9 +157,10 @@ impl Server {
         metrics.observe_recording(recorder.interruptions());
         let health = Health::new();
         metrics.observe_health(health.findings());
+        let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
+        let broker = Broker::start(&settings, inbox.clone(), &mut metrics);
         let metrics = Arc::new(metrics);
         metrics.expect_games(&initial.data);
-        let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
         let outbox = Arc::<Signal>::default();
         let requests = RequestExecutor {
             store: store.clone(),
@@ -169,7 +171,7 @@ impl Server {
             registers: settings.open_registration != Exposure::Off,
         };
         let activity = Arc::new(ActivityLog::default());
-        let publisher = Publisher::new(Arc::clone(&metrics));
+        let publisher = Publisher::new(broker.as_ref(), Arc::clone(&metrics));
         let failed_logins = || FailedLogins::new(settings.log_addresses, Arc::clone(&metrics));
         let websocket = direct_websocket(&settings, &listening);
         let login_pages = LoginPages::new(&settings, requests.clone(), failed_logins(), websocket)
@@ -203,7 +205,13 @@ impl Server {
         );
         let acceptor = Arc::new(acceptor);
 
-        let relay = Relay::start(store.clone(), publisher.clone(), Arc::clone(&metrics), Arc::clone(&outbox));
+        let relay = Relay::start(
+            store.clone(),
+            publisher.clone(),
+            broker.as_ref(),
+            Arc::clone(&metrics),
+            Arc::clone(&outbox),
+        );
         let mut background = JoinSet::new();
         background.spawn(countries.keep_fresh());
         background.spawn(tokens.keep_fresh());
@@ -223,6 +231,7 @@ impl Server {
             metrics,
             outbox,
             health: findings,
+            broker: broker.as_ref().map(Broker::state),
             started: Instant::now(),
             phase: phase.subscribe(),
             board: Arc::new(OverviewCache::new(activity, fd_budget.http)),
@@ -243,6 +252,7 @@ impl Server {
             phase,
             publisher,
             relay,
+            broker,
             http,
             background,
         })
@@ -285,7 +295,7 @@ impl Server {
     /// [`Failure`] if the lobby has panicked, which would be a bug; with
     /// [`exit_code::DATABASE_IN_USE`] if another server has taken the database.
     pub async fn wait(self) -> Result<(), Failure> {
-        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, .. } = self;
+        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, broker, .. } = self;
         let ended = tokio::select! {
             ended = lobby => ended,
             // Nothing can be stored any more, and the other server has the live games, to which
@@ -304,6 +314,9 @@ impl Server {
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
         finish_writing(&store).await;
         relay.finish(CLOSE_TIMEOUT).await;
+        if let Some(broker) = broker {
+            broker.close(CLOSE_TIMEOUT).await;
+        }
         match timeout(CLOSE_TIMEOUT, store.checkpoint()).await {
             Ok(Ok(true)) => {}
             _ => {

@@ -435,6 +435,31 @@ settings! {
         /// through a trusted proxy that does not are not counted here.
         unauthenticated_limit_per_address: usize = 64, Count(1.0..=1_000_000.0);
     }
+    section "The broker" about
+        "Results, ratings, achievements and reports go to other services of FAF through RabbitMQ, and messages for \
+         players come back: see the guide. The server runs without it, and while it is away. An environment \
+         variable is the best place for the password, since everybody on the machine can read flags."
+    {
+        /// Host name or address of RabbitMQ. Empty for none. It needs a build with the feature
+        /// `rabbitmq`, which releases have.
+        broker_host: String = "", Text;
+
+        /// TCP port of RabbitMQ.
+        broker_port: u16 = 5672, Count(1.0..=65_535.0);
+
+        /// Account at RabbitMQ.
+        broker_user: String = "faf-lobby-server", Text;
+
+        /// Password of that account. It is never shown.
+        broker_password: Secret = "", Secret;
+
+        /// Virtual host at RabbitMQ. The slash at the beginning is part of the name.
+        broker_vhost: String = "/faf-core", Text;
+
+        /// Exchange for all messages, which is declared as a durable topic exchange. Its name is
+        /// also part of the names of the server's queues.
+        broker_exchange: String = "faf-lobby", Text;
+    }
     section "Links for players" {
         /// Address of the web site, for notices.
         www_url: String = "https://www.faforever.com", Text;

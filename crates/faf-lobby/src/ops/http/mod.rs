@@ -37,7 +37,7 @@ use crate::auth::pages::{LoginPages, PeerAddress};
 use crate::lobby::input::Input;
 use crate::ops::health::Findings;
 use crate::ops::metrics::Metrics;
-use crate::publish::Signal;
+use crate::publish::{BrokerState, Signal};
 use crate::server;
 
 pub(crate) use overview::OverviewCache;
@@ -59,6 +59,8 @@ pub(crate) struct Interface {
     pub(crate) outbox: Arc<Signal>,
     /// Problems of the database.
     pub(crate) health: watch::Receiver<Findings>,
+    /// State of the connection to the broker, if there is one.
+    pub(crate) broker: Option<BrokerState>,
     pub(crate) started: Instant,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) board: Arc<OverviewCache>,
@@ -264,7 +266,8 @@ async fn ready(State(interface): State<Interface>) -> Response {
     (status, [(CONTENT_TYPE, "text/plain")], "").into_response()
 }
 
-/// Returns whether the lobby replies and the database has no problem: see `health.rs`.
+/// Returns whether the lobby replies and the database has no problem: see `health.rs`. The state of
+/// the broker is shown, but does not count.
 async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>) {
     let lobby = interface.inspect(|_| ()).await.is_ok();
     let findings = interface.health.borrow().clone();
@@ -272,7 +275,13 @@ async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>)
     let is_well = lobby && database.is_none();
     let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let lobby = if lobby { "ok" } else { "no answer" };
-    (status, Json(json!({"lobby": lobby, "database": database.unwrap_or("ok")})))
+    let mut parts = json!({"lobby": lobby, "database": database.unwrap_or("ok")});
+    // A server without its broker goes on: a supervisor that restarts it would gain nothing, and
+    // end the connections of all players.
+    if let Some(broker) = &interface.broker {
+        parts["broker"] = broker.problem().unwrap_or_else(|| "ok".to_owned()).into();
+    }
+    (status, Json(parts))
 }
 
 async fn metrics(State(interface): State<Interface>) -> Response {
@@ -348,6 +357,7 @@ mod tests {
             metrics,
             outbox: Arc::default(),
             health,
+            broker: None,
             started,
             phase: receiver,
             board,

@@ -1,5 +1,7 @@
 //! Counters and gauges for Prometheus, under the names that dashboards know.
 
+#[cfg(feature = "rabbitmq")]
+mod broker;
 mod games;
 mod process;
 mod queues;
@@ -174,6 +176,16 @@ impl Metrics {
     /// Shows whether the database works.
     pub(crate) fn observe_health(&mut self, findings: watch::Receiver<Findings>) {
         self.registry.register_collector(Box::new(DatabaseUp(findings)));
+    }
+
+    /// Shows the connection to the broker and its messages.
+    #[cfg(feature = "rabbitmq")]
+    pub(crate) fn observe_broker(
+        &mut self,
+        state: watch::Receiver<faf_lobby_rabbitmq::State>,
+        counters: Arc<faf_lobby_rabbitmq::Counters>,
+    ) {
+        self.registry.register_collector(Box::new(broker::BrokerFigures::new(state, counters)));
     }
 
     /// Counts an event that the lobby reports.
