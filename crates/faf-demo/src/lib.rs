@@ -111,7 +111,7 @@ impl Demo {
         let Settings { jwks, token_issuer, token_audience, policy_server, .. } = Settings::default();
         settings = Settings { jwks, token_issuer, token_audience, policy_server, ..settings };
         let folder = tempfile::Builder::new().prefix("faf-lobby-demo-").tempdir().map_err(no_folder)?;
-        settings.database = folder.path().join(DATABASE);
+        settings.database = folder.path().join(DATABASE).into();
         settings.open_registration = Exposure::OnLoopback;
         settings.login_pages = Exposure::OnLoopback;
         // A few bots play against each other all the time, and up to sixty times as fast as people.
@@ -236,7 +236,7 @@ async fn plant(settings: &Settings) -> Result<(), Failure> {
     let database_failure = |error| Failure::new(exit_code::DATABASE, error);
     let file =
         SeedFile::parse(seed::SEED).map_err(|problem| anyhow::anyhow!("the demo's seed: {problem}"))?;
-    let store = Store::open(&settings.database).map_err(database_failure)?;
+    let store = Store::open(&settings.database()).map_err(database_failure)?;
     store.seed(file).await.map_err(anyhow::Error::from)?;
     Ok(())
 }

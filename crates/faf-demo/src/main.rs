@@ -8,7 +8,7 @@ use clap::{Parser, value_parser};
 use faf_bots::GAME_PASSWORD;
 use faf_demo::{Demo, Options, free_accounts};
 use faf_lobby::cli::embedding::{
-    self, Flags, ProgramNames, Selection, addresses, last_steps, log_listening, ready_line,
+    self, Files, Flags, ProgramNames, Selection, addresses, last_steps, log_listening, ready_line,
 };
 use faf_lobby::config::{Banner, Settings};
 use faf_lobby::exit_code::{self, Failure};
@@ -82,7 +82,7 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut settings = arguments.flags.settings(arguments.config.clone())?;
+    let mut settings = arguments.flags.settings(&Files { own: arguments.config.clone(), faf: None })?;
     let seed = match arguments.seed {
         Some(seed) => seed,
         None => getrandom::u64().map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?,

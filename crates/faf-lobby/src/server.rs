@@ -1,7 +1,7 @@
 //! The server as a whole: assembly, start, and shutdown in order.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,9 +36,8 @@ use crate::ops::http::{Interface, OverviewCache, Phase};
 use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
-use crate::publish::{Publisher, Relay, Signal};
-use crate::store::embedded::Owner;
-use crate::store::{Message, Store};
+use crate::publish::{Broker, Publisher, Relay, Signal};
+use crate::store::{Message, Owner, Store};
 
 /// A running server.
 #[derive(Debug)]
@@ -53,6 +52,7 @@ pub struct Server {
     phase: watch::Sender<Phase>,
     publisher: Publisher,
     relay: Relay,
+    broker: Option<Broker>,
     http: JoinSet<()>,
     /// Tasks that run until the server ends.
     background: JoinSet<()>,
@@ -74,6 +74,26 @@ pub enum Service {
     Lobby(WireFormat),
     /// The HTTP interface for operators.
     Http,
+    /// `/ready` alone, for probes.
+    Health,
+    /// `/players` and `/games` alone.
+    Control,
+    /// Metrics in reply to every path.
+    Metrics,
+}
+
+impl Service {
+    /// Returns its name in the settings; that of a format for clients has a hyphen.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lobby(format) => format.name(),
+            Self::Http => "http",
+            Self::Health => "health",
+            Self::Control => "control",
+            Self::Metrics => "metrics",
+        }
+    }
 }
 
 impl Server {
@@ -83,11 +103,13 @@ impl Server {
     /// [`Failure`] with [`exit_code::DATABASE`], [`exit_code::DATABASE_IN_USE`]
     /// or [`exit_code::LISTEN`].
     pub async fn start(settings: Settings) -> Result<Self, Failure> {
-        let owner = Owner::take(&settings.database, seconds(settings.wait_for_database), |holder| {
+        let database = settings.database();
+        let owner = database.take(seconds(settings.wait_for_database), |holder| {
             tracing::info!(holder, "waiting until the database is free");
         });
         let owner = owner.await?;
-        let store = Store::open(&settings.database)?;
+        let store = Store::open(&database)?;
+        store.write_only_as(&owner);
         store.forget_orders().await?;
         let seed = getrandom::u64().unwrap_or_default();
         let initial = InitialState { seed, ..store.beginning().await? };
@@ -103,9 +125,16 @@ impl Server {
             }
         }
         let mut http_sockets = Vec::new();
-        for (socket, address, _) in listen_on(&settings.http).await? {
-            listening.push(Listening { service: Service::Http, address });
-            http_sockets.push(socket);
+        for (service, listen) in [
+            (Service::Http, &settings.http),
+            (Service::Health, &settings.health),
+            (Service::Control, &settings.control),
+            (Service::Metrics, &settings.metrics),
+        ] {
+            for (socket, address, _) in listen_on(listen).await? {
+                listening.push(Listening { service, address });
+                http_sockets.push((service, socket));
+            }
         }
         let tokens = Arc::new(Tokens::new(&settings));
         let countries = Arc::new(Countries::new(settings.geoip_database.clone()));
@@ -120,9 +149,18 @@ impl Server {
         let mut metrics = Metrics::new();
         metrics.observe_database_failures(store.failures());
         metrics.observe_large_messages(Arc::clone(&large_messages));
+        let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
+        let recorder = match settings.recording.as_os_str().is_empty() {
+            true => Recorder::off(),
+            false => Recorder::start(&settings.recording, bounds),
+        };
+        metrics.observe_recording(recorder.interruptions());
+        let health = Health::new();
+        metrics.observe_health(health.findings());
+        let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
+        let broker = Broker::start(&settings, inbox.clone(), &mut metrics);
         let metrics = Arc::new(metrics);
         metrics.expect_games(&initial.data);
-        let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
         let outbox = Arc::<Signal>::default();
         let requests = RequestExecutor {
             store: store.clone(),
@@ -133,12 +171,7 @@ impl Server {
             registers: settings.open_registration != Exposure::Off,
         };
         let activity = Arc::new(ActivityLog::default());
-        let publisher = Publisher::new(Arc::clone(&metrics));
-        let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
-        let recorder = match settings.recording.as_os_str().is_empty() {
-            true => Recorder::off(),
-            false => Recorder::start(&settings.recording, bounds),
-        };
+        let publisher = Publisher::new(broker.as_ref(), Arc::clone(&metrics));
         let failed_logins = || FailedLogins::new(settings.log_addresses, Arc::clone(&metrics));
         let websocket = direct_websocket(&settings, &listening);
         let login_pages = LoginPages::new(&settings, requests.clone(), failed_logins(), websocket)
@@ -172,7 +205,13 @@ impl Server {
         );
         let acceptor = Arc::new(acceptor);
 
-        let relay = Relay::start(store.clone(), publisher.clone(), Arc::clone(&metrics), Arc::clone(&outbox));
+        let relay = Relay::start(
+            store.clone(),
+            publisher.clone(),
+            broker.as_ref(),
+            Arc::clone(&metrics),
+            Arc::clone(&outbox),
+        );
         let mut background = JoinSet::new();
         background.spawn(countries.keep_fresh());
         background.spawn(tokens.keep_fresh());
@@ -180,9 +219,8 @@ impl Server {
             background.spawn(Arc::clone(pages).prepare());
         }
         background.spawn(orders::run(store.clone(), inbox.clone()));
-        let health = Health::new();
         let findings = health.findings();
-        background.spawn(health.watch(store.clone(), settings.database.clone()));
+        background.spawn(health.watch(store.clone(), database));
         let lobby = tokio::spawn(lobby.run(inputs));
         for listener in listeners {
             background.spawn(listener.run(Arc::clone(&acceptor)));
@@ -193,6 +231,7 @@ impl Server {
             metrics,
             outbox,
             health: findings,
+            broker: broker.as_ref().map(Broker::state),
             started: Instant::now(),
             phase: phase.subscribe(),
             board: Arc::new(OverviewCache::new(activity, fd_budget.http)),
@@ -200,8 +239,8 @@ impl Server {
             login_pages,
         };
         let mut http = JoinSet::new();
-        for socket in http_sockets {
-            http.spawn(interface.clone().serve(socket));
+        for (service, socket) in http_sockets {
+            http.spawn(interface.clone().serve(service, socket));
         }
         Ok(Self {
             listening,
@@ -213,6 +252,7 @@ impl Server {
             phase,
             publisher,
             relay,
+            broker,
             http,
             background,
         })
@@ -252,10 +292,19 @@ impl Server {
     /// Waits until the server has shut down.
     ///
     /// # Errors
-    /// [`Failure`] if the lobby has panicked, which would be a bug.
+    /// [`Failure`] if the lobby has panicked, which would be a bug; with
+    /// [`exit_code::DATABASE_IN_USE`] if another server has taken the database.
     pub async fn wait(self) -> Result<(), Failure> {
-        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, .. } = self;
-        let ended = lobby.await;
+        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, broker, .. } = self;
+        let ended = tokio::select! {
+            ended = lobby => ended,
+            // Nothing can be stored any more, and the other server has the live games, to which
+            // clients reconnect. So there is nothing to wait for.
+            () = owner.lost() => {
+                let problem = "another lobby server has taken the database: stop one of the two";
+                return Err(Failure::new(exit_code::DATABASE_IN_USE, anyhow::anyhow!(problem)));
+            }
+        };
         phase.send_replace(Phase::Stopping);
         background.shutdown().await;
         // Every session ends within its own time limit. This one is a safeguard.
@@ -265,6 +314,9 @@ impl Server {
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
         finish_writing(&store).await;
         relay.finish(CLOSE_TIMEOUT).await;
+        if let Some(broker) = broker {
+            broker.close(CLOSE_TIMEOUT).await;
+        }
         match timeout(CLOSE_TIMEOUT, store.checkpoint()).await {
             Ok(Ok(true)) => {}
             _ => {
@@ -317,6 +369,15 @@ async fn finish_writing(store: &Store) {
     }
 }
 
+/// Returns the addresses of which the first that works is meant.
+async fn resolve(listen: &ListenAddress) -> io::Result<Vec<SocketAddr>> {
+    match listen.port_of_all() {
+        // A socket of IPv6 serves both families, if the machine has IPv6.
+        Some(port) => Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]),
+        None => Ok(lookup_host(&listen.address).await?.collect()),
+    }
+}
+
 /// Listens on all addresses of a setting.
 ///
 /// # Errors
@@ -325,7 +386,8 @@ pub(crate) async fn listen_on(
     listen: &Listen,
 ) -> Result<Vec<(tokio::net::TcpListener, SocketAddr, bool)>, Failure> {
     let mut sockets = Vec::new();
-    for ListenAddress { address, proxy } in listen.addresses() {
+    for listen in listen.addresses() {
+        let ListenAddress { address, proxy } = listen;
         let failure = |error: io::Error| {
             let advice = match error.kind() {
                 io::ErrorKind::AddrInUse => "; is another server running? Port 0 picks a free one",
@@ -338,7 +400,7 @@ pub(crate) async fn listen_on(
         // A name may stand for several addresses: the first that works is used.
         let mut last_error = io::Error::new(io::ErrorKind::NotFound, "no such host");
         let mut socket = None;
-        for resolved in lookup_host(address).await.map_err(failure)? {
+        for resolved in resolve(listen).await.map_err(failure)? {
             match tcp::listen(resolved) {
                 Ok(listener) => {
                     socket = Some(listener);
@@ -352,4 +414,17 @@ pub(crate) async fn listen_on(
         sockets.push((socket, bound, *proxy));
     }
     Ok(sockets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_addresses_of_the_machine_are_those_of_both_families() {
+        let resolved = resolve(&"*:8003".parse().unwrap()).await.unwrap();
+        assert_eq!(resolved, ["[::]:8003".parse().unwrap(), "0.0.0.0:8003".parse().unwrap()]);
+        let resolved = resolve(&"127.0.0.1:1".parse().unwrap()).await.unwrap();
+        assert_eq!(resolved, ["127.0.0.1:1".parse().unwrap()]);
+    }
 }

@@ -23,7 +23,7 @@ impl Lobby {
             simple_json: free(),
             websocket: free(),
             http: free(),
-            database: folder.path().join("test.sqlite"),
+            database: folder.path().join("test.sqlite").into(),
             open_registration: Exposure::OnLoopback,
             report_interval: 0.02,
             ..Settings::default()

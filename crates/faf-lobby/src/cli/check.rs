@@ -7,10 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::print_line;
-use crate::config::Settings;
+use crate::auth::tokens;
+use crate::config::faf::Unused;
+use crate::config::{Effective, Settings};
 use crate::exit_code::{self, Failure};
 use crate::server::listen_on;
-use crate::{auth::tokens, store::embedded};
+use crate::store::Database;
 
 /// Time limit for a service to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,12 +35,20 @@ impl Findings {
     }
 }
 
-pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
+pub(super) fn run(configuration: &Effective) -> Result<(), Failure> {
+    let settings = &configuration.settings();
     let mut findings = Findings::default();
+    for (setting, value, origin) in configuration.set() {
+        print_line(&format!("{setting} = {value}  # {origin}").replace(char::is_control, "?"));
+    }
+    for Unused { key, origin, reason } in configuration.unused() {
+        findings.warning(key, format!("{reason}; it has no effect ({origin})"));
+    }
     database(settings, &mut findings);
     recording(settings, &mut findings);
     geoip(settings, &mut findings);
     services(settings, &mut findings);
+    broker(settings, &mut findings);
     log(settings, &mut findings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(ports(settings, &mut findings));
@@ -58,18 +68,18 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
 }
 
 fn database(settings: &Settings, findings: &mut Findings) {
-    let path = &settings.database;
-    if let Some(owner) = embedded::owner(path) {
-        findings.warning("database", format!("{} is in use by {owner}", path.display()));
+    let database = settings.database();
+    if let Some(owner) = database.owner() {
+        findings.warning("database", format!("{database} is in use by {owner}"));
     }
-    let checked = match path.exists() {
-        true => embedded::inspect(path),
-        false => is_writable(folder_of(path)).map(|()| None),
+    let checked = match &database {
+        Database::File(path) if !path.exists() => is_writable(folder_of(path)).map(|()| None),
+        existing => existing.inspect(),
     };
     match checked {
-        Ok(Some(advice)) => findings.warning("database", format!("{}: {advice}", path.display())),
+        Ok(Some(advice)) => findings.warning("database", format!("{database}: {advice}")),
         Ok(None) => {}
-        Err(problem) => findings.problem("database", format!("{}: {problem}", path.display())),
+        Err(problem) => findings.problem("database", format!("{database}: {problem}")),
     }
 }
 
@@ -139,6 +149,16 @@ fn services(settings: &Settings, findings: &mut Findings) {
         {
             findings.warning(setting, format!("{host}:{port} cannot be reached now: {error}"));
         }
+    }
+}
+
+/// Checks that something listens at the address of the broker.
+fn broker(settings: &Settings, findings: &mut Findings) {
+    let (host, port) = (&settings.broker_host, settings.broker_port);
+    if !host.is_empty()
+        && let Err(error) = reach(host, port)
+    {
+        findings.warning("broker_host", format!("{host}:{port} cannot be reached now: {error}"));
     }
 }
 

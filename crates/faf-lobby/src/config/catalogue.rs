@@ -55,6 +55,8 @@ pub(crate) enum Kind {
     List,
     /// A string.
     Text,
+    /// A string that is never shown. It is no flag: others could read it in the list of processes.
+    Secret,
 }
 
 /// Range of the values of a setting, both ends included.
@@ -101,7 +103,7 @@ impl Entry {
             Kind::Seconds | Kind::Bytes | Kind::Count | Kind::Number => "NUMBER",
             Kind::List | Kind::Numbers => "LIST",
             Kind::Addresses => "ADDR",
-            Kind::Switch | Kind::Text => "VALUE",
+            Kind::Switch | Kind::Text | Kind::Secret => "VALUE",
         }
     }
 
@@ -170,7 +172,7 @@ pub(crate) fn out_of_range(values: Table) -> impl Iterator<Item = (&'static str,
 }
 
 /// Returns the setting of this name.
-pub(super) fn entry(name: &str) -> Option<&'static Entry> {
+pub(crate) fn entry(name: &str) -> Option<&'static Entry> {
     CATALOGUE.iter().find(|entry| entry.name == name)
 }
 
@@ -214,7 +216,9 @@ const HEAD: &str = "\
 #   1. a flag of the command line:   --ping-interval 30
 #   2. the environment:              FAF_LOBBY_PING_INTERVAL=30
 #   3. the file named by --config or FAF_LOBBY_CONFIG
-#   4. this default
+#   4. FAF's file, named by --configuration-file or CONFIGURATION_FILE: PING_INTERVAL: 30
+#   5. the environment with FAF's names:                                PING_INTERVAL=30
+#   6. this default, or FAF's if there is a file of FAF
 ";
 
 /// The rest of its head.
@@ -241,7 +245,10 @@ mod tests {
     fn every_setting_has_a_description() {
         for entry in CATALOGUE {
             assert!(entry.words.ends_with('.') && entry.words.len() > 10, "{entry:?}");
-            let is_number = !matches!(entry.kind, Kind::Switch | Kind::Addresses | Kind::List | Kind::Text);
+            let is_number = !matches!(
+                entry.kind,
+                Kind::Switch | Kind::Addresses | Kind::List | Kind::Text | Kind::Secret
+            );
             assert_eq!(entry.range.is_some(), is_number, "{entry:?}");
         }
         assert!(default_file().lines().all(|line| line.chars().count() <= WIDTH));

@@ -4,7 +4,9 @@
 //! texts and ranges follow from it. `default.toml` is a copy for people who read the repository.
 
 mod catalogue;
+mod database;
 mod effective;
+pub(crate) mod faf;
 mod layers;
 mod listen;
 mod table;
@@ -12,6 +14,7 @@ mod units;
 mod words;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::time::Duration;
 
 use faf_lobby_core::matchmaking::map_choice::AntiRepetition;
@@ -22,15 +25,23 @@ use hyper::header::HeaderName;
 use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Value;
-use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
+
+use crate::publish::problem_of_exchange;
 
 pub(crate) use catalogue::{Entry, Kind, default_file, out_of_range};
-pub(crate) use effective::{Effective, shown};
+pub use database::{DatabaseAddress, MariaDbAddress};
+pub(crate) use effective::{Effective, is_secret};
 pub(crate) use layers::{Origin, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 pub(crate) use table::CATALOGUE;
 pub use table::Settings;
 pub use words::{Banner, LogAddresses, LogFormat};
+
+use crate::store::{Database, MariaDbOptions};
+
+/// The problem with a listener for HTTP that is to expect a PROXY header.
+const NO_PROXY_HEADER: &str = "it cannot expect a PROXY header";
 
 /// The defaults.
 impl Default for Settings {
@@ -106,9 +117,27 @@ impl Settings {
         }
     }
 
+    /// Returns the database.
+    #[must_use]
+    pub fn database(&self) -> Database {
+        match &self.database {
+            DatabaseAddress::File(path) => Database::File(path.clone()),
+            DatabaseAddress::MariaDb(address) => Database::MariaDb(MariaDbOptions {
+                address: address.clone(),
+                password: self.database_password.clone(),
+                history_table: self.database_history_table.clone(),
+                connections: self.database_connections,
+                timeout: seconds(self.database_timeout),
+            }),
+        }
+    }
+
     /// Returns the problems of values that are within their ranges, by setting.
     fn problems(&self) -> Vec<(&'static str, String)> {
-        let database = self.database.as_os_str();
+        let file = match &self.database {
+            DatabaseAddress::File(path) => Some(path.as_path()),
+            DatabaseAddress::MariaDb(_) => None,
+        };
         let forwards = !self.forwarded_header.is_empty();
         let clients = || WireFormat::ALL.into_iter().flat_map(|format| self.listen(format).addresses());
         let has_login_pages = self.login_pages != Exposure::Off;
@@ -116,17 +145,20 @@ impl Settings {
         // Problems whose text is always the same.
         let fixed = [
             ("websocket_path", !self.websocket_path.starts_with('/'), "it must begin with a slash"),
-            ("http", self.http.addresses().iter().any(expects_proxy), "it cannot expect a PROXY header"),
+            ("http", self.http.addresses().iter().any(expects_proxy), NO_PROXY_HEADER),
+            ("health", self.health.addresses().iter().any(expects_proxy), NO_PROXY_HEADER),
+            ("control", self.control.addresses().iter().any(expects_proxy), NO_PROXY_HEADER),
+            ("metrics", self.metrics.addresses().iter().any(expects_proxy), NO_PROXY_HEADER),
             (
                 "forwarded_header",
                 forwards && self.forwarded_header.parse::<HeaderName>().is_err(),
                 "it is not the name of an HTTP header",
             ),
-            ("database", database.is_empty(), "it must name a file"),
-            ("database", self.database.is_dir(), "it is a folder; name a file in it"),
+            ("database", file.is_some_and(|file| file.as_os_str().is_empty()), "it must name a file"),
+            ("database", file.is_some_and(Path::is_dir), "it is a folder; name a file in it"),
             (
                 "database",
-                database == ":memory:",
+                file == Some(Path::new(":memory:")),
                 "the database cannot be in memory: several threads use it, and it must outlive a crash; name a file, \
                  for instance one in /dev/shm, or try `faf-demo`, which leaves nothing behind",
             ),
@@ -185,6 +217,7 @@ impl Settings {
                 problems.push((setting, problem));
             }
         }
+        problems.extend(self.problems_of_broker());
         problems.extend(self.clashes());
         problems.extend(self.log_filter().err().map(|error| ("log", error)));
         if let Some(word) = log_targets(&self.log).find(|word| looks_like_level(word)) {
@@ -192,6 +225,27 @@ impl Settings {
                 format!("`{word}` is not a level; the levels are: off, error, warn, info, debug, trace");
             problems.push(("log", problem));
         }
+        problems
+    }
+
+    /// Returns the problems of the settings of the broker, if there is one.
+    fn problems_of_broker(&self) -> Vec<(&'static str, String)> {
+        if self.broker_host.is_empty() {
+            return Vec::new();
+        }
+        let mut problems = Vec::new();
+        if !cfg!(feature = "rabbitmq") {
+            let problem =
+                "this build knows no broker; use a release, build with `--features rabbitmq`, or remove it";
+            problems.push(("broker_host", problem.to_owned()));
+        }
+        if self.broker_host.contains(['/', '@', ' ']) {
+            let problem =
+                "it is a host name or an address, not a URL; the other parts have settings of their own";
+            problems.push(("broker_host", problem.to_owned()));
+        }
+        problems
+            .extend(problem_of_exchange(&self.broker_exchange).map(|problem| ("broker_exchange", problem)));
         problems
     }
 
@@ -205,7 +259,13 @@ impl Settings {
 
     /// Returns the addresses of all listeners, by setting.
     pub(crate) fn listens(&self) -> impl Iterator<Item = (&'static str, &Listen)> {
-        WireFormat::ALL.into_iter().map(|format| self.listener(format)).chain([("http", &self.http)])
+        let for_programs = [
+            ("http", &self.http),
+            ("health", &self.health),
+            ("control", &self.control),
+            ("metrics", &self.metrics),
+        ];
+        WireFormat::ALL.into_iter().map(|format| self.listener(format)).chain(for_programs)
     }
 
     /// Returns the addresses that are used twice.
@@ -239,7 +299,10 @@ impl Settings {
     /// # Errors
     /// A description, if the filter cannot be understood.
     pub(crate) fn log_filter(&self) -> Result<Targets, String> {
-        self.log.parse().map_err(|error: ParseError| error.to_string())
+        let filter: Targets = self.log.parse().map_err(|error: ParseError| error.to_string())?;
+        // The library of the broker logs each failed attempt to connect; the server logs the first.
+        let names_library = log_targets(&self.log).any(|target| target.starts_with("lapin"));
+        Ok(if names_library { filter } else { filter.with_target("lapin", LevelFilter::OFF) })
     }
 
     /// Returns the settings of the lobby's core.
@@ -324,7 +387,7 @@ impl Settings {
 
 /// Returns the targets in a log filter: `info,hyper=warn` names `hyper`.
 fn log_targets(filter: &str) -> impl Iterator<Item = &str> {
-    let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
     let words = filter.split(',').map(str::trim).filter(|word| !word.is_empty());
     words.filter(move |word| !is_level(word)).map(|word| word.split(['=', '[']).next().unwrap_or(word))
 }
@@ -345,8 +408,10 @@ fn looks_like_level(word: &str) -> bool {
 
 /// Returns whether there is a log target with this name: a crate, or a part of one.
 fn is_known_target(target: &str) -> bool {
-    const CRATES: [&str; 14] = [
+    const CRATES: [&str; 16] = [
         "faf_lobby",
+        "faf_lobby_rabbitmq",
+        "lapin",
         "faf_lobby_core",
         "faf_connection",
         "faf_protocol",

@@ -60,6 +60,9 @@ pub(super) fn in_words(entry: &Entry, value: &Value, problem: &str) -> String {
         let known = known.trim_start_matches("one of ").replace(" or ", ", ").replace('`', "\"");
         return format!("{word} is not one of {known}");
     }
+    if entry.kind == Kind::Secret {
+        return "it is not a text in quotes".to_owned();
+    }
     let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let wanted = match entry.kind {
         Kind::Seconds => "a time: seconds such as 45, or with a unit such as 500ms, 30s, 5m or 2h",
@@ -74,7 +77,7 @@ pub(super) fn in_words(entry: &Entry, value: &Value, problem: &str) -> String {
         Kind::List if names_rust_types(problem) => "a list such as [\"a\", \"b\"]",
         Kind::Text if names_rust_types(problem) => "a text in quotes",
         Kind::Addresses if names_rust_types(problem) => "a text in quotes, or a list of texts",
-        Kind::List | Kind::Text | Kind::Addresses => return problem.to_owned(),
+        Kind::List | Kind::Text | Kind::Secret | Kind::Addresses => return problem.to_owned(),
     };
     format!("`{value}` is not {wanted}")
 }
@@ -131,6 +134,7 @@ mod tests {
             ("trusted_proxies", Value::from(vec!["nowhere"])),
             ("http", Value::from(8011)),
             ("database", Value::from(1)),
+            ("database_password", Value::from(1)),
             ("log_format", Value::from("xml")),
             ("log_format", Value::from(5)),
             ("log_addresses", Value::from("some")),

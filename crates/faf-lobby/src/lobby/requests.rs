@@ -136,6 +136,9 @@ impl RequestExecutor {
         if stored.is_none() && self.registers && is_valid_login(&login) {
             return self.register(&login, digest).await;
         }
+        if stored.is_none() && self.store.keeps_digests() {
+            return Ok(Ok(None));
+        }
         let hash = stored.as_ref().map(|stored| stored.password.clone());
         Ok(match self.passwords.verify(digest, hash).await {
             Ok(is_right) => Ok(stored.filter(|_| is_right).map(account)),
@@ -144,9 +147,12 @@ impl RequestExecutor {
     }
 
     async fn register(&self, login: &str, digest: String) -> Result<Result<Option<Account>, Busy>, Failure> {
-        let hash = match self.passwords.hash(digest).await {
-            Ok(hash) => hash.map_err(Failure::Hash)?,
-            Err(passwords::Busy) => return Ok(Err(Busy)),
+        let hash = match self.store.keeps_digests() {
+            true => digest,
+            false => match self.passwords.hash(digest).await {
+                Ok(hash) => hash.map_err(Failure::Hash)?,
+                Err(passwords::Busy) => return Ok(Err(Busy)),
+            },
         };
         match self.store.create_account(login, hash).await {
             Ok(id) => {

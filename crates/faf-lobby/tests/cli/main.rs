@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broker;
 mod check;
 mod database;
 mod explain_player;
@@ -56,7 +57,9 @@ fn help_is_found_everywhere() {
     ] {
         assert!(operator.succeed(&format!("{command} --help")).contains("Usage: faf-lobby"), "{command}");
     }
-    assert!(operator.succeed("--version").starts_with("faf-lobby "));
+    // Tests are built with all parts.
+    let version = concat!("faf-lobby ", env!("CARGO_PKG_VERSION"), " (mariadb, rabbitmq)\n");
+    assert_eq!(operator.succeed("--version"), version);
 }
 
 #[test]

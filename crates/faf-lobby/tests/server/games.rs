@@ -39,7 +39,7 @@ pub(crate) async fn open_lobby(ada: &mut Client, bob: &mut Client) -> u64 {
 }
 
 /// Ada and Bob report that Ada has won.
-async fn report(players: &mut [&mut Client]) {
+pub(crate) async fn report(players: &mut [&mut Client]) {
     for player in players.iter_mut() {
         player.play("GameResult", r#"1,"victory 10""#).await;
         player.play("GameResult", r#"2,"defeat -10""#).await;
@@ -78,7 +78,7 @@ async fn explain(server: &TestServer, id: u64) -> String {
 }
 
 /// Waits until a client has received the new ratings of both players.
-async fn receive_ratings(client: &mut Client) {
+pub(crate) async fn receive_ratings(client: &mut Client) {
     let message = client.receive_containing(r#""number_of_games":1"#).await;
     let players = parse(message.as_str());
     for (player, (mean, deviation)) in players["players"].as_array().unwrap().iter().zip(expected_ratings()) {
@@ -221,7 +221,7 @@ async fn shutdown_waits_for_pending_writes() {
     drop((ada, bob));
     drop(other);
     let _folder = server.wait().await;
-    let facts = Store::open(&database).unwrap().facts().await.unwrap();
+    let facts = Store::open_file(&database).unwrap().facts().await.unwrap();
     assert_eq!(outcomes(&facts), [(1, "VICTORY"), (2, "DEFEAT")]);
     check_stored_ratings(&facts);
     assert_eq!(facts.outbox, [], "all messages are delivered");

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod before_login;
+mod broker;
 mod crowds;
 mod few_files;
 mod games;
@@ -16,10 +17,12 @@ mod large_messages;
 mod lobby;
 mod locked_database;
 mod login_pages;
+mod monitoring;
 mod proxies;
 mod reading;
 mod recording;
 mod shutdown;
 mod support;
+mod tls_proxies;
 mod turned_out;
 mod websocket;

@@ -67,7 +67,7 @@ impl TestServer {
     /// Starts a server with the queues `ladder1v1` and `tmm2v2`, which have a round every second.
     pub(crate) async fn start_with_queues() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join(DATABASE)).unwrap();
+        let store = Store::open_file(&folder.path().join(DATABASE)).unwrap();
         store.seed(SeedFile::parse(QUEUES).unwrap()).await.unwrap();
         drop(store);
         Self::start_in(folder, |settings| {
@@ -84,7 +84,7 @@ impl TestServer {
             simple_json: free(),
             websocket: free(),
             http: free(),
-            database: folder.path().join(DATABASE),
+            database: folder.path().join(DATABASE).into(),
             open_registration: Exposure::OnLoopback,
             report_interval: 0.02,
             ..Settings::default()

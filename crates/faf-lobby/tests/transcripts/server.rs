@@ -124,7 +124,7 @@ impl TestServer {
             websocket: Listen::one("127.0.0.1:0").unwrap(),
             http: Listen::one("127.0.0.1:0").unwrap(),
             trusted_proxies: vec![TrustedProxy("127.0.0.0/8".parse().unwrap())],
-            database: file("seeded.sqlite", &seeded().await.file),
+            database: file("seeded.sqlite", &seeded().await.file).into(),
             allow_password_login: overridden("ALLOW_PASSWORD_LOGIN").is_none_or(|value| *value == true),
             jwks: text(&keys.next().unwrap_or_else(|| folder.path().join("missing.json"))),
             login_timeout: overridden("LOGIN_TIMEOUT")
@@ -254,7 +254,7 @@ pub(crate) async fn seeded() -> &'static Seeded {
         .get_or_init(|| async {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("seed.sqlite");
-            let store = Store::open(&path).unwrap();
+            let store = Store::open_file(&path).unwrap();
             store.seed(read_seed(&golden::seed()).unwrap()).await.unwrap();
             let facts = store.facts().await.unwrap();
             store.checkpoint().await.unwrap();

@@ -37,7 +37,8 @@ use crate::auth::pages::{LoginPages, PeerAddress};
 use crate::lobby::input::Input;
 use crate::ops::health::Findings;
 use crate::ops::metrics::Metrics;
-use crate::publish::Signal;
+use crate::publish::{BrokerState, Signal};
+use crate::server;
 
 pub(crate) use overview::OverviewCache;
 use places::{Places, ResponseGuard};
@@ -58,6 +59,8 @@ pub(crate) struct Interface {
     pub(crate) outbox: Arc<Signal>,
     /// Problems of the database.
     pub(crate) health: watch::Receiver<Findings>,
+    /// State of the connection to the broker, if there is one.
+    pub(crate) broker: Option<BrokerState>,
     pub(crate) started: Instant,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) board: Arc<OverviewCache>,
@@ -127,14 +130,14 @@ const CONNECTION_LIFE: Duration = Duration::from_secs(600);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Interface {
-    /// Serves requests until the server has stopped.
-    pub(crate) async fn serve(self, socket: TcpListener) {
+    /// Serves requests to a listener of this service until the server has stopped.
+    pub(crate) async fn serve(self, service: server::Service, socket: TcpListener) {
         let mut phase = self.phase.clone();
         // One permit per file: a connection that has to make room has closed before its successor
         // is served.
         let files = Arc::new(Semaphore::new(self.connection_limit));
         let places = Places::new(self.connection_limit);
-        let router = self.clone().router();
+        let router = self.clone().router(service);
         let mut connections = JoinSet::new();
         let mut tell =
             tcp::now_and_then(|error| tracing::error!(%error, "an HTTP connection cannot be accepted"));
@@ -184,20 +187,29 @@ impl Interface {
         }
     }
 
-    fn router(self) -> Router {
-        let login_pages = self.login_pages.clone().map_or_else(Router::new, LoginPages::router);
-        login_pages
-            .route("/", get(status_page::page))
-            .route("/overview", get(overview::overview))
-            .route("/events", get(status_page::events))
-            .route("/ready", get(ready))
-            .route("/health", get(health))
-            .route("/metrics", get(metrics))
-            .route("/status", get(status))
-            .route("/players", get(players))
-            .route("/games", get(games))
-            .layer(map_response(status_page::restrict))
-            .with_state(self)
+    fn router(self, service: server::Service) -> Router {
+        let router = match service {
+            // FAF's server has a port for each of these (ops.md sections 5 to 7).
+            server::Service::Health => Router::new().route("/ready", get(ready)),
+            server::Service::Control => {
+                Router::new().route("/players", get(players)).route("/games", get(games))
+            }
+            server::Service::Metrics => Router::new().fallback(metrics),
+            server::Service::Http | server::Service::Lobby(_) => {
+                let login_pages = self.login_pages.clone().map_or_else(Router::new, LoginPages::router);
+                login_pages
+                    .route("/", get(status_page::page))
+                    .route("/overview", get(overview::overview))
+                    .route("/events", get(status_page::events))
+                    .route("/ready", get(ready))
+                    .route("/health", get(health))
+                    .route("/metrics", get(metrics))
+                    .route("/status", get(status))
+                    .route("/players", get(players))
+                    .route("/games", get(games))
+            }
+        };
+        router.layer(map_response(status_page::restrict)).with_state(self)
     }
 
     /// Returns a view of the lobby, if it replies in time.
@@ -254,7 +266,8 @@ async fn ready(State(interface): State<Interface>) -> Response {
     (status, [(CONTENT_TYPE, "text/plain")], "").into_response()
 }
 
-/// Returns whether the lobby replies and the database has no problem: see `health.rs`.
+/// Returns whether the lobby replies and the database has no problem: see `health.rs`. The state of
+/// the broker is shown, but does not count.
 async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>) {
     let lobby = interface.inspect(|_| ()).await.is_ok();
     let findings = interface.health.borrow().clone();
@@ -262,7 +275,13 @@ async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>)
     let is_well = lobby && database.is_none();
     let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let lobby = if lobby { "ok" } else { "no answer" };
-    (status, Json(json!({"lobby": lobby, "database": database.unwrap_or("ok")})))
+    let mut parts = json!({"lobby": lobby, "database": database.unwrap_or("ok")});
+    // A server without its broker goes on: a supervisor that restarts it would gain nothing, and
+    // end the connections of all players.
+    if let Some(broker) = &interface.broker {
+        parts["broker"] = broker.problem().unwrap_or_else(|| "ok".to_owned()).into();
+    }
+    (status, Json(parts))
 }
 
 async fn metrics(State(interface): State<Interface>) -> Response {
@@ -338,6 +357,7 @@ mod tests {
             metrics,
             outbox: Arc::default(),
             health,
+            broker: None,
             started,
             phase: receiver,
             board,
@@ -346,7 +366,7 @@ mod tests {
         };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let serving = tokio::spawn(interface.serve(socket));
+        let serving = tokio::spawn(interface.serve(server::Service::Http, socket));
         assert_eq!(ask(address, "/ready").await, "200");
         assert_eq!(ask(address, "/health").await, "503");
         assert_eq!(ask(address, "/status").await, "503");

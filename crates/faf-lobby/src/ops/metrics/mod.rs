@@ -1,10 +1,14 @@
 //! Counters and gauges for Prometheus, under the names that dashboards know.
 
+#[cfg(feature = "rabbitmq")]
+mod broker;
 mod games;
+mod process;
 mod queues;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,9 +25,12 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 
 use self::games::ActiveGames;
+use self::process::Process;
 use self::queues::QueueFigures;
+use super::health::Findings;
 
 /// Number of different values of labels that clients or the database choose. Further values become
 /// `other`, so that they cannot fill the memory.
@@ -146,6 +153,7 @@ impl Metrics {
         let queues = QueueFigures::register(&mut registry);
         let sent = Arc::<SentMessages>::default();
         registry.register_collector(Box::new(Sent(Arc::clone(&sent))));
+        registry.register_collector(Box::new(Process::new()));
         let (clients, versions) = Default::default();
         Self { registry, series, active_games, queues, sent, clients, versions }
     }
@@ -158,6 +166,26 @@ impl Metrics {
     /// Shows failed operations of the database, by reason.
     pub(crate) fn observe_database_failures(&mut self, failures: Arc<Failures>) {
         self.registry.register_collector(Box::new(DatabaseFailures(failures)));
+    }
+
+    /// Shows how often the recording was interrupted.
+    pub(crate) fn observe_recording(&mut self, interruptions: Arc<AtomicU64>) {
+        self.registry.register_collector(Box::new(RecordingInterruptions(interruptions)));
+    }
+
+    /// Shows whether the database works.
+    pub(crate) fn observe_health(&mut self, findings: watch::Receiver<Findings>) {
+        self.registry.register_collector(Box::new(DatabaseUp(findings)));
+    }
+
+    /// Shows the connection to the broker and its messages.
+    #[cfg(feature = "rabbitmq")]
+    pub(crate) fn observe_broker(
+        &mut self,
+        state: watch::Receiver<faf_lobby_rabbitmq::State>,
+        counters: Arc<faf_lobby_rabbitmq::Counters>,
+    ) {
+        self.registry.register_collector(Box::new(broker::BrokerFigures::new(state, counters)));
     }
 
     /// Counts an event that the lobby reports.
@@ -358,6 +386,30 @@ impl Collector for DatabaseFailures {
             ConstCounter::new(count).encode(failures.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct RecordingInterruptions(Arc<AtomicU64>);
+
+impl Collector for RecordingInterruptions {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Times the recording was interrupted, and failed attempts to go on with it";
+        let name = "server_recording_interrupted";
+        let encoder = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(self.0.load(Ordering::Relaxed)).encode(encoder)
+    }
+}
+
+/// Health of the database, as `/health` reports it.
+#[derive(Debug)]
+struct DatabaseUp(watch::Receiver<Findings>);
+
+impl Collector for DatabaseUp {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Whether the database works: 1 if the last check found no problem, otherwise 0";
+        let encoder = encoder.encode_descriptor("server_database_up", help, None, MetricType::Gauge)?;
+        ConstGauge::new(i64::from(self.0.borrow().problem().is_none())).encode(encoder)
     }
 }
 
