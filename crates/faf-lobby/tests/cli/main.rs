@@ -8,6 +8,7 @@ mod explain_player;
 mod listing;
 mod log;
 mod online;
+mod service_manager;
 mod signals;
 mod support;
 
@@ -51,6 +52,7 @@ fn help_is_found_everywhere() {
         "game list",
         "matchmaking replay",
         "backup",
+        "healthcheck",
         "config",
         "check",
     ] {

@@ -14,6 +14,7 @@ mod kills;
 mod large_messages;
 mod lobby;
 mod locked_database;
+mod ports;
 mod proxies;
 mod reading;
 mod recording;
