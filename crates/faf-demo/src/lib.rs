@@ -36,7 +36,7 @@ use std::time::Duration;
 use faf_bots::{Bot, Rng, Shared, Sociable};
 use faf_client::{Credentials, InvalidUrl, Url};
 use faf_lobby::cli::embedding::mint_token;
-use faf_lobby::config::{OpenRegistration, Settings};
+use faf_lobby::config::{Exposure, Settings};
 use faf_lobby::exit_code::{self, Failure};
 use faf_lobby::server::{Listening, Server, Service};
 use faf_lobby::store::{SeedFile, Store};
@@ -112,7 +112,7 @@ impl Demo {
         settings = Settings { jwks, token_issuer, token_audience, policy_server, ..settings };
         let folder = tempfile::Builder::new().prefix("faf-lobby-demo-").tempdir().map_err(no_folder)?;
         settings.database = folder.path().join(DATABASE).into();
-        settings.open_registration = OpenRegistration::OnLoopback;
+        settings.open_registration = Exposure::OnLoopback;
         // A few bots play against each other all the time, and up to sixty times as fast as people.
         settings.rated_games_per_pair = 10_000;
         // Nobody who looks at a demo waits for a minute and a half; fast bots still less.

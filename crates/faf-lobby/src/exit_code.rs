@@ -81,7 +81,7 @@ impl From<OwnerError> for Failure {
     fn from(error: OwnerError) -> Self {
         let code = match error {
             OwnerError::Taken { .. } => DATABASE_IN_USE,
-            OwnerError::Lock { .. } | OwnerError::Unsupported(_) => DATABASE,
+            OwnerError::Lock { .. } | OwnerError::Unavailable { .. } => DATABASE,
         };
         Self::new(code, error)
     }

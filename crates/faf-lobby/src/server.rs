@@ -16,10 +16,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::auth::failed_logins::FailedLogins;
+use crate::auth::pages::LoginPages;
 use crate::auth::passwords::PasswordThreads;
 use crate::auth::policy::PolicyServer;
-use crate::auth::tokens::Tokens;
-use crate::config::{Listen, ListenAddress, OpenRegistration, Settings, seconds};
+use crate::auth::tokens::{OwnTokens, Tokens};
+use crate::config::{Exposure, Listen, ListenAddress, Settings, seconds};
 use crate::delivery::SlowConsumerPolicy;
 use crate::exit_code::{self, Failure};
 use crate::lobby::event_loop::{Lobby, Services};
@@ -35,7 +36,7 @@ use crate::ops::http::{Interface, OverviewCache, Phase, serve_probes};
 use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
-use crate::publish::{Publisher, Relay, Signal};
+use crate::publish::{Broker, Publisher, Relay, Signal};
 use crate::store::{Message, Owner, Store};
 
 /// A running server.
@@ -51,6 +52,7 @@ pub struct Server {
     phase: watch::Sender<Phase>,
     publisher: Publisher,
     relay: Relay,
+    broker: Option<Broker>,
     http: JoinSet<()>,
     /// Tasks that run until the server ends.
     background: JoinSet<()>,
@@ -118,6 +120,7 @@ impl Server {
         });
         let owner = owner.await?;
         let store = Store::open(&database)?;
+        store.write_only_as(&owner);
         store.forget_orders().await?;
         let seed = getrandom::u64().unwrap_or_default();
         let initial = InitialState { seed, ..store.beginning().await? };
@@ -162,29 +165,38 @@ impl Server {
         metrics.observe_database_failures(store.failures());
         metrics.show_build(initial.last_game);
         metrics.observe_large_messages(Arc::clone(&large_messages));
-        let metrics = Arc::new(metrics);
-        metrics.expect_games(&initial.data);
-        let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
-        let outbox = Arc::<Signal>::default();
-        let requests = RequestExecutor {
-            store: store.clone(),
-            tokens: Arc::clone(&tokens),
-            passwords: PasswordThreads::new(),
-            outbox: Arc::clone(&outbox),
-            registers: settings.open_registration != OpenRegistration::Off,
-        };
-        let activity = Arc::new(ActivityLog::default());
-        let publisher = Publisher::new(Arc::clone(&metrics));
         let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
         let recorder = match settings.recording.as_os_str().is_empty() {
             true => Recorder::off(),
             false => Recorder::start(&settings.recording, bounds),
         };
+        metrics.observe_recording(recorder.interruptions());
+        let health = Health::new();
+        metrics.observe_health(health.findings());
+        let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
+        let broker = Broker::start(&settings, inbox.clone(), &mut metrics);
+        let metrics = Arc::new(metrics);
+        metrics.expect_games(&initial.data);
+        let outbox = Arc::<Signal>::default();
+        let requests = RequestExecutor {
+            store: store.clone(),
+            tokens: Arc::clone(&tokens),
+            own_tokens: Arc::new(OwnTokens::new(store.clone())),
+            passwords: PasswordThreads::new(),
+            outbox: Arc::clone(&outbox),
+            registers: settings.open_registration != Exposure::Off,
+        };
+        let activity = Arc::new(ActivityLog::default());
+        let publisher = Publisher::new(broker.as_ref(), Arc::clone(&metrics));
+        let failed_logins = || FailedLogins::new(settings.log_addresses, Arc::clone(&metrics));
+        let websocket = direct_websocket(&settings, &listening);
+        let login_pages = LoginPages::new(&settings, requests.clone(), failed_logins(), websocket)
+            .map_err(|error| anyhow::anyhow!("the system provides no random numbers: {error}"))?;
         let services = Services {
             requests,
             policy: PolicyServer::new(&settings.policy_server),
             metrics: Arc::clone(&metrics),
-            failed_logins: FailedLogins::new(settings.log_addresses, Arc::clone(&metrics)),
+            failed_logins: failed_logins(),
             activity: Arc::clone(&activity),
             publisher: publisher.clone(),
             recorder,
@@ -209,12 +221,20 @@ impl Server {
         );
         let acceptor = Arc::new(acceptor);
 
-        let relay = Relay::start(store.clone(), publisher.clone(), Arc::clone(&metrics), Arc::clone(&outbox));
+        let relay = Relay::start(
+            store.clone(),
+            publisher.clone(),
+            broker.as_ref(),
+            Arc::clone(&metrics),
+            Arc::clone(&outbox),
+        );
         let mut background = JoinSet::new();
         background.spawn(countries.keep_fresh());
         background.spawn(tokens.keep_fresh());
+        if let Some(pages) = &login_pages {
+            background.spawn(Arc::clone(pages).prepare());
+        }
         background.spawn(orders::run(store.clone(), inbox.clone()));
-        let health = Health::new();
         let findings = health.findings();
         background.spawn(health.watch(store.clone(), database));
         let lobby = tokio::spawn(lobby.run(inputs));
@@ -227,10 +247,12 @@ impl Server {
             metrics,
             outbox,
             health: findings,
+            broker: broker.as_ref().map(Broker::state),
             started: Instant::now(),
             phase: phase.subscribe(),
             board: Arc::new(OverviewCache::new(activity, fd_budget.http)),
             connection_limit: fd_budget.http,
+            login_pages,
         };
         for (service, socket) in http_sockets {
             http.spawn(interface.clone().serve(service, socket));
@@ -245,6 +267,7 @@ impl Server {
             phase,
             publisher,
             relay,
+            broker,
             http,
             background,
         })
@@ -290,10 +313,19 @@ impl Server {
     /// Waits until the server has shut down.
     ///
     /// # Errors
-    /// [`Failure`] if the lobby has panicked, which would be a bug.
+    /// [`Failure`] if the lobby has panicked, which would be a bug; with
+    /// [`exit_code::DATABASE_IN_USE`] if another server has taken the database.
     pub async fn wait(self) -> Result<(), Failure> {
-        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, .. } = self;
-        let ended = lobby.await;
+        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, broker, .. } = self;
+        let ended = tokio::select! {
+            ended = lobby => ended,
+            // Nothing can be stored any more, and the other server has the live games, to which
+            // clients reconnect. So there is nothing to wait for.
+            () = owner.lost() => {
+                let problem = "another lobby server has taken the database: stop one of the two";
+                return Err(Failure::new(exit_code::DATABASE_IN_USE, anyhow::anyhow!(problem)));
+            }
+        };
         phase.send_replace(Phase::Stopping);
         background.shutdown().await;
         // Every session ends within its own time limit. This one is a safeguard.
@@ -303,6 +335,9 @@ impl Server {
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
         finish_writing(&store).await;
         relay.finish(CLOSE_TIMEOUT).await;
+        if let Some(broker) = broker {
+            broker.close(CLOSE_TIMEOUT).await;
+        }
         match timeout(CLOSE_TIMEOUT, store.checkpoint()).await {
             Ok(Ok(true)) => {}
             _ => {
@@ -354,6 +389,13 @@ impl Pulse {
         });
         self.0.send(Input::Inspect(look)).await.is_ok() && beat.await.is_ok()
     }
+}
+
+/// Returns the address of the first listener for WebSocket that clients reach without a proxy.
+fn direct_websocket(settings: &Settings, listening: &[Listening]) -> Option<SocketAddr> {
+    let is_direct = settings.websocket.addresses().iter().map(|address| !address.proxy);
+    let addresses = listening.iter().filter(|one| one.service == Service::Lobby(WireFormat::WebSocket));
+    addresses.zip(is_direct).find(|(_, is_direct)| *is_direct).map(|(listening, _)| listening.address)
 }
 
 /// Waits until all pending writes are in the database. There is no time limit: the writes may be

@@ -12,6 +12,7 @@ pub mod login_probe;
 pub mod population;
 pub mod queues;
 pub mod season;
+pub mod services;
 pub mod serving;
 pub mod simulation;
 pub mod store;

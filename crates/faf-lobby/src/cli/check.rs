@@ -48,6 +48,7 @@ pub(super) fn run(configuration: &Effective) -> Result<(), Failure> {
     recording(settings, &mut findings);
     geoip(configuration, settings, &mut findings);
     services(settings, &mut findings);
+    broker(settings, &mut findings);
     log(settings, &mut findings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(ports(settings, &mut findings));
@@ -166,6 +167,16 @@ fn services(settings: &Settings, findings: &mut Findings) {
         {
             findings.warning(setting, format!("{host}:{port} cannot be reached now: {error}"));
         }
+    }
+}
+
+/// Checks that something listens at the address of the broker.
+fn broker(settings: &Settings, findings: &mut Findings) {
+    let (host, port) = (&settings.broker_host, settings.broker_port);
+    if !host.is_empty()
+        && let Err(error) = reach(host, port)
+    {
+        findings.warning("broker_host", format!("{host}:{port} cannot be reached now: {error}"));
     }
 }
 

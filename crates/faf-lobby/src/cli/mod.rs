@@ -32,13 +32,14 @@ use self::flags::{All, Files, Flags, OfDatabase};
 use crate::config::{Effective, Sources};
 use crate::exit_code::{self, Failure};
 use crate::store::{Database, SeedError, Store, read_seed};
+use crate::version::version_and_parts;
 
 /// The command that runs if none is given.
 const DEFAULT_COMMAND: &str = "serve";
 
 /// A lobby server for Forged Alliance Forever. Without a command it serves.
 #[derive(Debug, Parser)]
-#[command(name = "faf-lobby", version, after_help = exit_code::HELP, arg_required_else_help = false)]
+#[command(name = "faf-lobby", version = version_and_parts(), after_help = exit_code::HELP, arg_required_else_help = false)]
 struct CommandLine {
     /// File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]
     #[arg(long, value_name = "FILE", global = true)]
@@ -285,7 +286,7 @@ mod tests {
         let line = CommandLine::try_parse_from(line.split(' ')).unwrap();
         let Commands::Serve(flags) = line.command else { panic!("{line:?}") };
         let settings = flags.settings(&Files::default()).unwrap();
-        assert_eq!(settings.open_registration, crate::config::OpenRegistration::OnLoopback);
+        assert_eq!(settings.open_registration, crate::config::Exposure::OnLoopback);
         assert!(!settings.allow_password_login);
         assert_eq!(settings.message_limit, 100_000);
     }

@@ -156,9 +156,7 @@ struct Layers {
 
 impl Layers {
     fn add_faf(&mut self, mut configuration: FafConfiguration) {
-        let settings = configuration.settings();
-        // Settings of parts that are not in this version are none of the operator's mistakes.
-        for derived in settings.into_iter().filter(|derived| entry(derived.setting).is_some()) {
+        for derived in configuration.settings() {
             self.add(derived.setting, derived.value, derived.origin);
         }
         self.problems.extend(configuration.problems);
@@ -391,7 +389,7 @@ mod tests {
             None,
         );
         let settings = settings.unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(settings.open_registration, super::super::OpenRegistration::Anywhere);
+        assert_eq!(settings.open_registration, super::super::Exposure::Anywhere);
         assert_eq!(settings.trusted_proxies.len(), 2);
         assert_eq!(settings.websocket.addresses().len(), 2);
         assert_eq!(settings.message_limit, 100_000);

@@ -25,11 +25,13 @@ use hyper::header::HeaderName;
 use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Value;
-use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
+
+use crate::publish::problem_of_exchange;
 
 pub(crate) use catalogue::{Entry, Kind, default_file, out_of_range};
 pub use database::{DatabaseAddress, MariaDbAddress};
-pub(crate) use effective::Effective;
+pub(crate) use effective::{Effective, is_secret};
 pub(crate) use layers::{Origin, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 pub(crate) use table::CATALOGUE;
@@ -74,19 +76,19 @@ impl TryFrom<String> for TrustedProxy {
     }
 }
 
-/// Whether the first login with a new name creates an account.
+/// Whether something that is meant for one machine, or for a network of friends, is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
-pub enum OpenRegistration {
-    /// Accounts are created only by operators.
+pub enum Exposure {
+    /// It is not offered.
     Off,
-    /// Accounts are created while only this machine can connect.
+    /// It is offered while only this machine can connect.
     OnLoopback,
-    /// Accounts are created for everyone who can connect.
+    /// It is offered to everyone who can connect.
     Anywhere,
 }
 
-impl TryFrom<Value> for OpenRegistration {
+impl TryFrom<Value> for Exposure {
     type Error = String;
 
     fn try_from(value: Value) -> Result<Self, String> {
@@ -138,6 +140,7 @@ impl Settings {
         };
         let forwards = !self.forwarded_header.is_empty();
         let clients = || WireFormat::ALL.into_iter().flat_map(|format| self.listen(format).addresses());
+        let has_login_pages = self.login_pages != Exposure::Off;
         let expects_proxy = |address: &ListenAddress| address.proxy;
         // Problems whose text is always the same.
         let fixed = [
@@ -166,6 +169,21 @@ impl Settings {
                 "there can be at most ten",
             ),
             (
+                "login_pages",
+                has_login_pages && self.http.addresses().is_empty(),
+                "the pages are on the address of http, which is off",
+            ),
+            (
+                "login_pages",
+                has_login_pages && self.websocket.addresses().is_empty() && self.access_url.is_empty(),
+                "/lobby/access has no address for clients: websocket is off, and access_url is empty",
+            ),
+            (
+                "access_url",
+                !self.access_url.is_empty() && !is_websocket_url(&self.access_url),
+                "it is not a URL such as wss://ws.example.org/",
+            ),
+            (
                 "trusted_proxies",
                 self.trusted_proxies.is_empty() && (forwards || clients().any(expects_proxy)),
                 "no proxy is trusted, so nothing it says about clients counts; name its address",
@@ -182,14 +200,24 @@ impl Settings {
             let problem = format!("`{origin}` is not an origin such as https://example.org, without a path");
             problems.push(("websocket_origins", problem));
         }
-        if let (OpenRegistration::OnLoopback, Some(public)) = (self.open_registration, self.public_address())
-        {
-            let problem = format!(
-                "anybody who can reach {public} could create accounts; listen on 127.0.0.1 everywhere, without \
-                 trusted_proxies, or insist with \"anywhere\""
-            );
-            problems.push(("open_registration", problem));
+        let exposed = [
+            ("open_registration", self.open_registration, "could create accounts"),
+            (
+                "login_pages",
+                self.login_pages,
+                "could send passwords to it, and without TLS others could read them",
+            ),
+        ];
+        for (setting, exposure, danger) in exposed {
+            if let (Exposure::OnLoopback, Some(public)) = (exposure, self.public_address()) {
+                let problem = format!(
+                    "anybody who can reach {public} {danger}; listen on 127.0.0.1 everywhere, without \
+                     trusted_proxies, or insist with \"anywhere\""
+                );
+                problems.push((setting, problem));
+            }
         }
+        problems.extend(self.problems_of_broker());
         problems.extend(self.clashes());
         problems.extend(self.log_filter().err().map(|error| ("log", error)));
         if let Some(word) = log_targets(&self.log).find(|word| looks_like_level(word)) {
@@ -197,6 +225,27 @@ impl Settings {
                 format!("`{word}` is not a level; the levels are: off, error, warn, info, debug, trace");
             problems.push(("log", problem));
         }
+        problems
+    }
+
+    /// Returns the problems of the settings of the broker, if there is one.
+    fn problems_of_broker(&self) -> Vec<(&'static str, String)> {
+        if self.broker_host.is_empty() {
+            return Vec::new();
+        }
+        let mut problems = Vec::new();
+        if !cfg!(feature = "rabbitmq") {
+            let problem =
+                "this build knows no broker; use a release, build with `--features rabbitmq`, or remove it";
+            problems.push(("broker_host", problem.to_owned()));
+        }
+        if self.broker_host.contains(['/', '@', ' ']) {
+            let problem =
+                "it is a host name or an address, not a URL; the other parts have settings of their own";
+            problems.push(("broker_host", problem.to_owned()));
+        }
+        problems
+            .extend(problem_of_exchange(&self.broker_exchange).map(|problem| ("broker_exchange", problem)));
         problems
     }
 
@@ -250,7 +299,10 @@ impl Settings {
     /// # Errors
     /// A description, if the filter cannot be understood.
     pub(crate) fn log_filter(&self) -> Result<Targets, String> {
-        self.log.parse().map_err(|error: ParseError| error.to_string())
+        let filter: Targets = self.log.parse().map_err(|error: ParseError| error.to_string())?;
+        // The library of the broker logs each failed attempt to connect; the server logs the first.
+        let names_library = log_targets(&self.log).any(|target| target.starts_with("lapin"));
+        Ok(if names_library { filter } else { filter.with_target("lapin", LevelFilter::OFF) })
     }
 
     /// Returns the settings of the lobby's core.
@@ -335,7 +387,7 @@ impl Settings {
 
 /// Returns the targets in a log filter: `info,hyper=warn` names `hyper`.
 fn log_targets(filter: &str) -> impl Iterator<Item = &str> {
-    let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
     let words = filter.split(',').map(str::trim).filter(|word| !word.is_empty());
     words.filter(move |word| !is_level(word)).map(|word| word.split(['=', '[']).next().unwrap_or(word))
 }
@@ -356,8 +408,10 @@ fn looks_like_level(word: &str) -> bool {
 
 /// Returns whether there is a log target with this name: a crate, or a part of one.
 fn is_known_target(target: &str) -> bool {
-    const CRATES: [&str; 14] = [
+    const CRATES: [&str; 16] = [
         "faf_lobby",
+        "faf_lobby_rabbitmq",
+        "lapin",
         "faf_lobby_core",
         "faf_connection",
         "faf_protocol",
@@ -387,6 +441,12 @@ pub(crate) fn seconds(value: f64) -> Duration {
 fn is_origin(text: &str) -> bool {
     let host = text.split_once("://").map(|(_, host)| host);
     matches!(text, "*" | "null") || host.is_some_and(|host| !host.contains('/'))
+}
+
+/// Returns whether clients can connect to this with WebSocket.
+fn is_websocket_url(text: &str) -> bool {
+    let url: Result<hyper::Uri, _> = text.parse();
+    url.is_ok_and(|url| matches!(url.scheme_str(), Some("ws" | "wss")) && url.host().is_some())
 }
 
 #[cfg(test)]

@@ -70,7 +70,9 @@ pub(super) fn in_words(entry: &Entry, value: &Value, problem: &str) -> String {
         Kind::Count => "a whole number",
         Kind::Number => "a number",
         Kind::Numbers => "a list of numbers such as [0.75, 0.5]",
-        Kind::Switch if entry.name == "open_registration" => "true, false or \"anywhere\"",
+        Kind::Switch if matches!(entry.name, "open_registration" | "login_pages") => {
+            "true, false or \"anywhere\""
+        }
         Kind::Switch => "true or false",
         Kind::List if names_rust_types(problem) => "a list such as [\"a\", \"b\"]",
         Kind::Text if names_rust_types(problem) => "a text in quotes",

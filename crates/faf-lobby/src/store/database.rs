@@ -66,9 +66,14 @@ pub(crate) enum OwnerError {
         /// Process that holds the database, as written in the lock file.
         holder: String,
     },
-    /// This build cannot use the database.
-    #[error("{0}: {NO_MARIADB}")]
-    Unsupported(String),
+    /// The database cannot be used.
+    #[error("{database}: {problem}")]
+    Unavailable {
+        /// Address of the database.
+        database: String,
+        /// Description of the problem, and what to do about it.
+        problem: String,
+    },
     /// The file beside the database cannot be locked.
     #[error("{path} cannot be locked: {error}; its folder must be writable and on a file system with locks")]
     Lock {
@@ -84,6 +89,28 @@ pub(crate) enum OwnerError {
 pub(crate) enum Owner {
     /// For a database in a file.
     File { _lock: sqlite::Owner },
+    /// For FAF's MariaDB.
+    #[cfg(feature = "mariadb")]
+    MariaDb(faf_lobby_mariadb::Owner),
+}
+
+impl Owner {
+    /// Waits until another server has taken the database from this one, which may happen if the
+    /// database was away for both. This never happens to a database in a file.
+    pub(crate) async fn lost(&self) {
+        match self {
+            Self::File { .. } => std::future::pending().await,
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(owner) => {
+                let mut ownership = owner.ownership();
+                let is_lost = |now: &faf_lobby_mariadb::Ownership| *now == faf_lobby_mariadb::Ownership::Lost;
+                if ownership.wait_for(is_lost).await.is_err() {
+                    // The thread that watches the ownership ends only after the loss.
+                    std::future::pending().await
+                }
+            }
+        }
+    }
 }
 
 impl Database {
@@ -110,7 +137,15 @@ impl Database {
                 let lock = sqlite::Owner::take(path, limit, waiting).await?;
                 Ok(Owner::File { _lock: lock })
             }
-            Self::MariaDb(_) => Err(OwnerError::Unsupported(self.to_string())),
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(options) => {
+                let taken = faf_lobby_mariadb::Owner::take(&options.for_driver(), limit, waiting).await;
+                taken.map(Owner::MariaDb).map_err(OwnerError::from)
+            }
+            #[cfg(not(feature = "mariadb"))]
+            Self::MariaDb(_) => {
+                Err(OwnerError::Unavailable { database: self.to_string(), problem: NO_MARIADB.to_owned() })
+            }
         }
     }
 
@@ -130,6 +165,9 @@ impl Database {
     pub(crate) fn inspect(&self) -> Result<Option<String>, String> {
         match self {
             Self::File(path) => sqlite::inspect(path),
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(options) => faf_lobby_mariadb::inspect(&options.for_driver()),
+            #[cfg(not(feature = "mariadb"))]
             Self::MariaDb(_) => Err(NO_MARIADB.to_owned()),
         }
     }
@@ -152,11 +190,50 @@ impl Database {
     }
 }
 
+#[cfg(feature = "mariadb")]
+impl MariaDbOptions {
+    fn for_driver(&self) -> faf_lobby_mariadb::Options {
+        let MariaDbAddress { user, host, port, name } = self.address.clone();
+        faf_lobby_mariadb::Options {
+            host,
+            port,
+            user,
+            password: (!self.password.reveal().is_empty()).then(|| self.password.clone()),
+            database: name,
+            history_table: self.history_table.clone(),
+            connections: self.connections,
+            query_timeout: self.timeout,
+        }
+    }
+}
+
+#[cfg(feature = "mariadb")]
+impl From<faf_lobby_mariadb::OwnerError> for OwnerError {
+    fn from(error: faf_lobby_mariadb::OwnerError) -> Self {
+        use faf_lobby_mariadb::OwnerError::{Taken, Unavailable};
+        match error {
+            Taken { database, holder } => Self::Taken { database, holder },
+            Unavailable { database, problem } => Self::Unavailable { database, problem },
+        }
+    }
+}
+
 /// Why this build cannot use MariaDB, and what to do about it.
+#[cfg(not(feature = "mariadb"))]
 pub(super) const NO_MARIADB: &str = "this build of faf-lobby has no MariaDB; use a release, or build it with \
      `cargo build --release --features mariadb`";
 
 impl Store {
+    /// Makes writes depend on the ownership of the database, which another server may have taken
+    /// while it was away.
+    pub(crate) fn write_only_as(&self, owner: &Owner) {
+        match (self, owner) {
+            #[cfg(feature = "mariadb")]
+            (Self::MariaDb(store), Owner::MariaDb(owner)) => store.write_only_as(owner),
+            _ => {}
+        }
+    }
+
     /// Opens a database. A file is created if it does not exist, and its tables are migrated.
     ///
     /// # Errors
@@ -165,6 +242,11 @@ impl Store {
     pub fn open(database: &Database) -> Result<Self, StoreError> {
         match database {
             Database::File(path) => Self::open_file(path),
+            #[cfg(feature = "mariadb")]
+            Database::MariaDb(options) => {
+                faf_lobby_mariadb::MariaDb::open(&options.for_driver()).map(Self::MariaDb)
+            }
+            #[cfg(not(feature = "mariadb"))]
             Database::MariaDb(_) => {
                 Err(StoreError::Open { place: database.to_string(), problem: NO_MARIADB.to_owned() })
             }

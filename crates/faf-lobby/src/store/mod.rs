@@ -9,6 +9,7 @@ pub(crate) mod sqlite;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use faf_lobby_core::ratings::RatingChange;
@@ -40,6 +41,9 @@ const SEED_LIMIT: u64 = 256 * 1024 * 1024;
 pub enum Store {
     /// An SQLite database in a file.
     Sqlite(Sqlite),
+    /// FAF's MariaDB.
+    #[cfg(feature = "mariadb")]
+    MariaDb(faf_lobby_mariadb::MariaDb),
     /// An in-memory database, which is lost when the process ends.
     Memory(SharedMemory),
 }
@@ -61,6 +65,8 @@ macro_rules! choose {
                 use faf_lobby_store::$family;
                 match self {
                     Self::Sqlite(store) => store.$operation($($argument),*).await,
+                    #[cfg(feature = "mariadb")]
+                    Self::MariaDb(store) => store.$operation($($argument),*).await,
                     Self::Memory(store) => store.$operation($($argument),*).await,
                 }
             }
@@ -90,6 +96,8 @@ impl Store {
     pub(crate) async fn perform(&self, request: Request, failed: fn(&StoreError)) -> Result<Reply, Beyond> {
         match self {
             Self::Sqlite(store) => faf_lobby_store::perform(store, request, failed).await,
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(store) => faf_lobby_store::perform(store, request, failed).await,
             Self::Memory(store) => faf_lobby_store::perform(store, request, failed).await,
         }
     }
@@ -100,17 +108,31 @@ impl Store {
         game: GameId,
         write: GameWrite,
         publications: GamePublications,
-    ) -> impl Future<Output = Result<Vec<RatingChange>, StoreError>> + Send + use<> {
-        let (sqlite, memory) = match self {
-            Self::Sqlite(store) => (Some(store.store_game(game, write, publications)), None),
-            Self::Memory(store) => (None, Some(store.store_game(game, write, publications))),
-        };
-        async move {
-            match (sqlite, memory) {
-                (Some(stored), _) => stored.await,
-                (_, Some(stored)) => stored.await,
-                (None, None) => Err(StoreError::Closed),
-            }
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<RatingChange>, StoreError>> + Send>> {
+        match self {
+            Self::Sqlite(store) => Box::pin(store.store_game(game, write, publications)),
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(store) => Box::pin(store.store_game(game, write, publications)),
+            Self::Memory(store) => Box::pin(store.store_game(game, write, publications)),
+        }
+    }
+
+    /// Returns what to store for a password, of which clients send this digest: a hash, or in FAF's
+    /// database the digest itself, with which FAF's other services compare it. A hash takes tens of
+    /// milliseconds.
+    ///
+    /// # Errors
+    /// A description, if the system provides no random numbers.
+    pub(crate) fn stored_password(&self, digest: &str) -> Result<String, String> {
+        if self.keeps_digests() { Ok(digest.to_owned()) } else { passwords::hash(digest) }
+    }
+
+    /// Returns whether the accounts of the database have the digests of passwords, not hashes.
+    pub(crate) fn keeps_digests(&self) -> bool {
+        match self {
+            Self::Sqlite(_) | Self::Memory(_) => false,
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(_) => true,
         }
     }
 
@@ -134,7 +156,7 @@ impl Store {
             user.hash = match hashes.get(&digest) {
                 Some(hash) => hash.clone(),
                 None => {
-                    let hash = passwords::hash(&digest).map_err(|problem| SeedError::Record {
+                    let hash = self.stored_password(&digest).map_err(|problem| SeedError::Record {
                         record: format!("user {}", user.login),
                         problem,
                     })?;
@@ -150,6 +172,8 @@ impl Store {
     pub(crate) fn failures(&self) -> Arc<Failures> {
         match self {
             Self::Sqlite(store) => store.failures(),
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(store) => store.failures(),
             Self::Memory(_) => Arc::default(),
         }
     }
@@ -162,6 +186,8 @@ impl Store {
     pub async fn checkpoint(&self) -> Result<bool, StoreError> {
         match self {
             Self::Sqlite(store) => store.checkpoint().await,
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(_) => Ok(true),
             Self::Memory(_) => Ok(true),
         }
     }

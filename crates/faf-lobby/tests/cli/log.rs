@@ -20,7 +20,12 @@ fn the_log_begins_with_the_version_and_the_configuration() {
     let log = end(serve(&operator, "--config lobby.toml --database a.sqlite"));
     let first = log.lines().next().unwrap();
     let database = operator.path("a.sqlite").canonicalize().unwrap();
-    for part in [&format!("version={}", env!("CARGO_PKG_VERSION")), "process=", database.to_str().unwrap()] {
+    for part in [
+        &format!("version={}", env!("CARGO_PKG_VERSION")),
+        "parts=\"mariadb, rabbitmq\"",
+        "process=",
+        database.to_str().unwrap(),
+    ] {
         assert!(first.contains(part), "{part} is missing in {first}");
     }
     assert!(log.contains("configured setting=database value=a.sqlite origin=\"flag --database\""), "{log}");

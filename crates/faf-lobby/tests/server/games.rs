@@ -39,7 +39,7 @@ pub(crate) async fn open_lobby(ada: &mut Client, bob: &mut Client) -> u64 {
 }
 
 /// Ada and Bob report that Ada has won.
-async fn report(players: &mut [&mut Client]) {
+pub(crate) async fn report(players: &mut [&mut Client]) {
     for player in players.iter_mut() {
         player.play("GameResult", r#"1,"victory 10""#).await;
         player.play("GameResult", r#"2,"defeat -10""#).await;

@@ -37,6 +37,9 @@ async fn each_port_has_its_paths_and_no_others() {
     for path in ["/", "/ready", "/metrics", "/events"] {
         assert_eq!(status(Service::Control, path).await, 404, "{path}");
     }
+    // The one path of that port that FAF's server does not have.
+    let health = get(at(Service::Metrics), "/health").await;
+    assert!(health.0 == 200 && health.1.contains("\"lobby\":\"ok\""), "{}", health.1);
     for path in ["/", "/metrics", "/anything/else?x"] {
         let (status, text) = get(at(Service::Metrics), path).await;
         assert!(status == 200 && text.contains("\nserver_user_online "), "{path}: {text}");

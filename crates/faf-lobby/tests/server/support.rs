@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use faf_client::{ConnectError, Connector, Url};
 use faf_connection::{Reader, Writer};
-use faf_lobby::config::{Listen, OpenRegistration, Settings};
+use faf_lobby::config::{Exposure, Listen, Settings};
 use faf_lobby::passwords::digest;
 use faf_lobby::server::{Server, Service, Shutdown};
 use faf_lobby::store::facts::Facts;
@@ -85,7 +85,7 @@ impl TestServer {
             websocket: free(),
             http: free(),
             database: folder.path().join(DATABASE).into(),
-            open_registration: OpenRegistration::OnLoopback,
+            open_registration: Exposure::OnLoopback,
             report_interval: 0.02,
             ..Settings::default()
         };

@@ -33,14 +33,16 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::auth::pages::{LoginPages, PeerAddress};
 use crate::lobby::input::Input;
 use crate::ops::health::Findings;
 use crate::ops::metrics::Metrics;
-use crate::publish::Signal;
+use crate::publish::{BrokerState, Signal};
 use crate::server;
 
 pub(crate) use overview::OverviewCache;
 use places::{Places, ResponseGuard};
+pub(crate) use status_page::hash_of;
 
 /// Time limit for replies of the lobby and the database; after it, they count as unhealthy.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -57,11 +59,15 @@ pub(crate) struct Interface {
     pub(crate) outbox: Arc<Signal>,
     /// Problems of the database.
     pub(crate) health: watch::Receiver<Findings>,
+    /// State of the connection to the broker, if there is one.
+    pub(crate) broker: Option<BrokerState>,
     pub(crate) started: Instant,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) board: Arc<OverviewCache>,
     /// See [`CONNECTIONS`].
     pub(crate) connection_limit: usize,
+    /// Pages for the login in a browser, if they are on.
+    pub(crate) login_pages: Option<Arc<LoginPages>>,
 }
 
 /// Phase of the server's life.
@@ -160,7 +166,8 @@ async fn serve(router: Router, socket: TcpListener, mut phase: watch::Receiver<P
         connections.spawn(async move {
             let _file = file;
             let inside = Arc::clone(&place);
-            let service = service_fn(move |request| {
+            let service = service_fn(move |mut request: hyper::Request<_>| {
+                request.extensions_mut().insert(PeerAddress(peer.ip()));
                 let (guard, response) = (inside.begin_response(), router.call(request));
                 async move {
                     response.await.map(|response| response.map(|body| ResponseBody { body, _guard: guard }))
@@ -200,17 +207,20 @@ impl Interface {
             server::Service::Control => {
                 Router::new().route("/players", get(players)).route("/games", get(games))
             }
-            server::Service::Metrics => Router::new().fallback(metrics),
-            _ => Router::new()
-                .route("/", get(status_page::page))
-                .route("/overview", get(overview::overview))
-                .route("/events", get(status_page::events))
-                .route("/ready", get(ready))
-                .route("/health", get(health))
-                .route("/metrics", get(metrics))
-                .route("/status", get(status))
-                .route("/players", get(players))
-                .route("/games", get(games)),
+            server::Service::Metrics => Router::new().route("/health", get(health)).fallback(metrics),
+            _ => {
+                let login_pages = self.login_pages.clone().map_or_else(Router::new, LoginPages::router);
+                login_pages
+                    .route("/", get(status_page::page))
+                    .route("/overview", get(overview::overview))
+                    .route("/events", get(status_page::events))
+                    .route("/ready", get(ready))
+                    .route("/health", get(health))
+                    .route("/metrics", get(metrics))
+                    .route("/status", get(status))
+                    .route("/players", get(players))
+                    .route("/games", get(games))
+            }
         };
         router.layer(map_response(status_page::restrict)).with_state(self)
     }
@@ -273,7 +283,8 @@ fn is_ready(phase: Phase) -> Response {
     (status, [(CONTENT_TYPE, "text/plain")], "").into_response()
 }
 
-/// Returns whether the lobby replies and the database has no problem: see `health.rs`.
+/// Returns whether the lobby replies and the database has no problem: see `health.rs`. The state of
+/// the broker is shown, but does not count.
 async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>) {
     let lobby = interface.inspect(|_| ()).await.is_ok();
     let findings = interface.health.borrow().clone();
@@ -281,7 +292,13 @@ async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>)
     let is_well = lobby && database.is_none();
     let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let lobby = if lobby { "ok" } else { "no answer" };
-    (status, Json(json!({"lobby": lobby, "database": database.unwrap_or("ok")})))
+    let mut parts = json!({"lobby": lobby, "database": database.unwrap_or("ok")});
+    // A server without its broker goes on: a supervisor that restarts it would gain nothing, and
+    // end the connections of all players.
+    if let Some(broker) = &interface.broker {
+        parts["broker"] = broker.problem().unwrap_or_else(|| "ok".to_owned()).into();
+    }
+    (status, Json(parts))
 }
 
 async fn metrics(State(interface): State<Interface>) -> Response {
@@ -357,10 +374,12 @@ mod tests {
             metrics,
             outbox: Arc::default(),
             health,
+            broker: None,
             started,
             phase: receiver,
             board,
             connection_limit,
+            login_pages: None,
         };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();

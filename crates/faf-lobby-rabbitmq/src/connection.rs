@@ -1,0 +1,125 @@
+//! One connection: how it is opened, and how its end is noticed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, ConnectionProperties, ErrorKind, ExchangeKind};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::settings::{Settings, TimeLimits};
+
+/// An open connection with the declared exchange, as its users share it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Number of the connection, counted from 1.
+    pub(crate) number: u64,
+    /// Channel for messages that must not be lost, with confirmations.
+    pub(crate) delivery: Channel,
+    /// Channel for reports, with confirmations.
+    pub(crate) reports: Channel,
+    /// A user of the connection has found that it does not work.
+    pub(crate) suspicion: Notify,
+}
+
+/// Everything that a connection consists of.
+pub(crate) struct Connection {
+    pub(crate) lapin: lapin::Connection,
+    pub(crate) link: Arc<Link>,
+    control: Channel,
+}
+
+impl Connection {
+    /// Opens a connection, and declares the exchange.
+    ///
+    /// # Errors
+    /// A text for operators, which does not contain the password.
+    pub(crate) async fn open(settings: &Settings, number: u64) -> Result<Self, String> {
+        let name = format!("faf-lobby on {}", settings.host_name);
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let lapin = lapin::Connection::connect_uri(settings.uri(), properties)
+            .await
+            .map_err(|error| explain(&error))?;
+        let control = channel(&lapin).await?;
+        declare_exchange(&control, settings, false).await.map_err(|error| match reply_code(&error) {
+            Some(406) => format!(
+                "the exchange {} exists with other properties; it must be a durable topic exchange without \
+                 auto-delete and arguments, so remove it or name another one: {}",
+                settings.exchange,
+                explain(&error)
+            ),
+            _ => explain(&error),
+        })?;
+        let (delivery, reports) = (channel(&lapin).await?, channel(&lapin).await?);
+        for channel in [&delivery, &reports] {
+            let selected = channel.confirm_select(ConfirmSelectOptions::default()).await;
+            selected.map_err(|error| explain(&error))?;
+        }
+        let link = Arc::new(Link { number, delivery, reports, suspicion: Notify::new() });
+        Ok(Self { lapin, link, control })
+    }
+
+    /// Checks that the broker responds and that the exchange still exists.
+    ///
+    /// # Errors
+    /// A text for operators.
+    pub(crate) fn check(
+        &self,
+        settings: &Settings,
+    ) -> impl Future<Output = Result<(), String>> + Send + use<> {
+        let (control, settings) = (self.control.clone(), settings.clone());
+        async move { declare_exchange(&control, &settings, true).await.map_err(|error| explain(&error)) }
+    }
+
+    /// Says goodbye to the broker, if it still responds.
+    pub(crate) async fn close(&self, limit: Duration) {
+        // The broker ends a connection that is not closed properly as well.
+        let _ = timeout(limit, self.lapin.close(200, "OK".into())).await;
+    }
+}
+
+/// Opens a channel.
+pub(crate) async fn channel(connection: &lapin::Connection) -> Result<Channel, String> {
+    connection.create_channel().await.map_err(|error| explain(&error))
+}
+
+/// Declares the exchange as all services of FAF do, or only checks that it exists.
+async fn declare_exchange(channel: &Channel, settings: &Settings, passive: bool) -> Result<(), lapin::Error> {
+    let options = ExchangeDeclareOptions { passive, durable: true, ..ExchangeDeclareOptions::default() };
+    let name = settings.exchange.as_str().into();
+    channel.exchange_declare(name, ExchangeKind::Topic, options, FieldTable::default()).await
+}
+
+/// Limits the time of a request to the broker.
+///
+/// # Errors
+/// A text for operators, after which the connection is of no use.
+pub(crate) async fn respond<T>(
+    limits: &TimeLimits,
+    request: impl Future<Output = Result<T, lapin::Error>>,
+) -> Result<T, String> {
+    match timeout(limits.respond, request).await {
+        Ok(response) => response.map_err(|error| explain(&error)),
+        Err(_) => Err(format!("it has not responded for {:?}", limits.respond)),
+    }
+}
+
+/// Returns the code with which the broker has refused a request.
+pub(crate) fn reply_code(error: &lapin::Error) -> Option<u16> {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => Some(error.get_id()),
+        _ => None,
+    }
+}
+
+/// Describes an error for operators. Errors of the library contain no credentials.
+pub(crate) fn explain(error: &lapin::Error) -> String {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => format!("{} {}", error.get_id(), error.get_message()),
+        ErrorKind::IOError(error) => error.to_string(),
+        ErrorKind::MissingHeartbeatError => "it sends no heartbeats".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests with a real broker.
+
+mod consuming;
+mod failures;
+mod publishing;
+mod support;
