@@ -16,7 +16,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 const REDIRECT: &str = "http://127.0.0.1:53124/callback";
 
-/// What a client asks for.
+/// The request of a client.
 const REQUEST: [(&str, &str); 7] = [
     ("response_type", "code"),
     ("client_id", "test-client"),
@@ -275,6 +275,8 @@ async fn pages_cannot_be_framed_or_cached() {
         cookie.contains("; HttpOnly; SameSite=Strict") && cookie.contains("Path=/oauth2/auth"),
         "{cookie}"
     );
+    // The server of this test has open registration.
+    assert!(page.body.contains("A new name creates an account"));
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! Login for today's clients without FAF's identity service: OAuth 2 with PKCE, in the browser.
 //!
 //! ```text
-//!   client                      browser                        this server
-//!     | listens on 127.0.0.1:X     |                              |
-//!     |--- opens ----------------->|--- GET  /oauth2/auth?... --->|  authorize.rs: the page
-//!     |                            |--- POST /oauth2/auth ------->|  name and password
-//!     |<-- 127.0.0.1:X/?code=... --|<-- 303 ----------------------|  grants.rs: a code for a minute
-//!     |--- POST /oauth2/token, code and verifier ---------------->|  token.rs: an access token
-//!     |--- GET  /me, /lobby/access, access token ---------------->|  resources.rs
-//!     |--- WebSocket, auth, access token ------------------------>|
+//!   client                       browser                      this server
+//!     | listens on 127.0.0.1:X      |                            |
+//!     |--- opens ------------------>|-- GET  /oauth2/auth?... -->|  authorize.rs: the page
+//!     |                             |-- POST /oauth2/auth ------>|  name and password
+//!     |<-- 127.0.0.1:X/?code=... ---|<- 303 ---------------------|  grants.rs: a code
+//!     |--- POST /oauth2/token, code and verifier --------------->|  token.rs: an access token
+//!     |--- GET /me, /lobby/access, access token ---------------->|  resources.rs
+//!     |--- WebSocket, auth, access token ----------------------->|
 //! ```
 //!
 //! The pages are part of the HTTP interface if `login_pages` is on. While it is on for loopback
@@ -288,9 +288,8 @@ mod tests {
     #[test]
     fn a_request_is_for_exactly_one_host() {
         let hosts = |hosts: &[&str]| {
-            let mut headers = HeaderMap::new();
-            hosts.iter().for_each(|host| drop(headers.append(HOST, host.parse().unwrap())));
-            super::host(&headers).map(|host| host.to_string())
+            let headers = hosts.iter().map(|host| (HOST, host.parse().unwrap())).collect();
+            host(&headers).map(|host| host.to_string())
         };
         assert_eq!(hosts(&["localhost:8011"]).as_deref(), Some("localhost:8011"));
         assert_eq!(hosts(&["[::1]:8011"]).as_deref(), Some("[::1]:8011"));
