@@ -112,7 +112,7 @@ fn the_default_file_of_the_package_is_valid() {
 fn the_variables_of_the_compose_file_are_settings() {
     let text = file("compose.yaml");
     let (_, lobby) = text.split_once("  lobby:\n").unwrap();
-    let (lobby, _) = lobby.split_once("  mariadb:\n").unwrap();
+    let (lobby, _) = lobby.split_once("\n  mariadb:\n").unwrap();
     let variables: Vec<_> = lobby
         .lines()
         .filter_map(|line| line.trim().split_once(": "))
