@@ -31,8 +31,8 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) start: Option<PathBuf>,
 
-    /// Start the program with a MariaDB of its own, which needs `mariadbd`; the program must be built
-    /// with the feature `mariadb`
+    /// Start the program with a MariaDB of its own, which needs `mariadbd`; the program must have
+    /// been built with the feature `mariadb`
     #[arg(long, requires = "start")]
     pub(crate) mariadb: bool,
 

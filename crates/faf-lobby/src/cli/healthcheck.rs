@@ -1,5 +1,5 @@
-//! `faf-lobby healthcheck`: asks the server of the same configuration whether it is ready, as Docker
-//! does with `HEALTHCHECK`.
+//! `faf-lobby healthcheck`: asks the server of the same configuration whether it is ready, as
+//! Docker does with `HEALTHCHECK`.
 
 use std::time::Duration;
 

@@ -22,8 +22,8 @@
 //!
 //! Publications are compared as subscribers within the process receive them. Not compared are the
 //! bytes of messages to clients, which have their own vectors in `golden/wire`; the number and the
-//! time of broadcasts, and the order of those about players and those about games, which a law of the
-//! simulated lobby checks.
+//! time of broadcasts, and the order of those about players and those about games, which a law of
+//! the simulated lobby checks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
