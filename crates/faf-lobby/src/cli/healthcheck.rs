@@ -1,5 +1,5 @@
-//! `faf-lobby healthcheck`: asks the server of the same configuration whether it is ready, as Docker
-//! does with `HEALTHCHECK`.
+//! `faf-lobby healthcheck`: asks the server of the same configuration whether it is ready, as
+//! Docker's `HEALTHCHECK` needs it.
 
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use crate::exit_code::Failure;
 /// Time limit for the reply.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Asks the server, at the first of its addresses.
+///
 /// # Errors
 /// [`Failure`] if `/ready` does not respond with 200, or no listener has it.
 pub(super) fn run(settings: &Settings) -> Result<(), Failure> {

@@ -18,8 +18,8 @@ const REPORTS_PER_LIMIT: u32 = 3;
 /// Number of reports that may wait until systemd reads them; further ones are dropped.
 const QUEUE_LIMIT: usize = 64;
 
-/// Sends reports, on a thread of its own: a service manager that does not read them holds up
-/// nothing.
+/// Sends reports, on a thread of its own, so that a service manager that does not read them
+/// delays nobody else.
 #[derive(Debug, Clone)]
 pub(super) struct ServiceManager(Option<SyncSender<Vec<NotifyState<'static>>>>);
 
