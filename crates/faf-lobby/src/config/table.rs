@@ -134,11 +134,11 @@ settings! {
         /// it is "anywhere".
         open_registration: Exposure = false, Switch;
 
-        /// Pages with which today's clients log in without FAF's identity service, on the address of
-        /// `http`: `/oauth2/auth`, `/oauth2/token`, `/.well-known/jwks.json`, `/lobby/access` and
-        /// `/me`. They are meant for authors of clients and for a LAN, and work only while every
-        /// listener is on loopback, unless it is "anywhere"; then put a proxy with TLS in front of
-        /// them. They accept passwords even without allow_password_login.
+        /// Pages with which today's clients log in without FAF's identity service, on the address
+        /// of `http`: `/oauth2/auth`, `/oauth2/token`, `/.well-known/jwks.json`, `/lobby/access`
+        /// and `/me`. They are meant for authors of clients and for a LAN, and work only while
+        /// every listener is on loopback, unless it is "anywhere"; then put a proxy with TLS in
+        /// front of them. They accept passwords even without allow_password_login.
         login_pages: Exposure = false, Switch;
 
         /// URL that `/lobby/access` gives to clients, such as "wss://ws.example.org/". Empty for

@@ -10,8 +10,9 @@
 //!                                            +-> broker <--+
 //! ```
 //!
-//! Without a broker, the log and subscribers within the process are the only receivers. With one, a
-//! message is removed from the outbox when the broker has confirmed it, and subscribers get it then.
+//! Without a broker, the log and subscribers within the process are the only receivers. With one,
+//! a message is removed from the outbox when the broker has confirmed it, and subscribers get it
+//! then.
 
 mod broker;
 mod relay;

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod before_login;
+mod broker;
 mod crowds;
 mod few_files;
 mod games;

@@ -66,12 +66,18 @@ impl TestServer {
 
     /// Starts a server with the queues `ladder1v1` and `tmm2v2`, which have a round every second.
     pub(crate) async fn start_with_queues() -> Self {
+        Self::start_with_queues_and(|_| {}).await
+    }
+
+    /// Starts such a server with other settings.
+    pub(crate) async fn start_with_queues_and(change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_file(&folder.path().join(DATABASE)).unwrap();
         store.seed(SeedFile::parse(QUEUES).unwrap()).await.unwrap();
         drop(store);
         Self::start_in(folder, |settings| {
             (settings.queue_pop_time_max, settings.queue_pop_time_min) = (1.0, 1.0);
+            change(settings);
         })
         .await
     }

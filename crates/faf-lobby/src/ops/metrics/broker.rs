@@ -24,17 +24,24 @@ impl BrokerFigures {
     }
 }
 
+/// A figure by routing key: its name, its description, and where it is.
+type Figure = (&'static str, &'static str, fn(&KeyCounts) -> u64);
+
 impl Collector for BrokerFigures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let help = "Whether there is a connection to the broker: 1 or 0";
         let connected =
             encoder.encode_descriptor("server_broker_connected", help, None, MetricType::Gauge)?;
         ConstGauge::new(i64::from(self.state.borrow().is_connected())).encode(connected)?;
+        let help = "Whether messages of other services are received from the broker: 1 or 0";
+        let consuming =
+            encoder.encode_descriptor("server_broker_consuming", help, None, MetricType::Gauge)?;
+        ConstGauge::new(i64::from(self.state.borrow().is_consuming())).encode(consuming)?;
         let help = "Connections to the broker that were opened";
         let connects =
             encoder.encode_descriptor("server_broker_connects", help, None, MetricType::Counter)?;
         ConstCounter::new(self.counters.connects()).encode(connects)?;
-        let figures: [(&str, &str, fn(&KeyCounts) -> u64); 5] = [
+        let figures: [Figure; 5] = [
             ("published", "Messages sent to the broker, including repetitions", |counts| counts.published),
             ("confirmed", "Messages that the broker has confirmed", |counts| counts.confirmed),
             ("refused", "Messages that the broker has refused; they are sent again", |counts| counts.refused),

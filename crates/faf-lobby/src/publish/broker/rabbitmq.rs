@@ -13,8 +13,8 @@ use crate::lobby::input::Input;
 use crate::ops::metrics::Metrics;
 use crate::store::{Message, Store};
 
-/// Bytes of a message id that come from its hash: enough that two messages never get the same id by
-/// chance.
+/// Bytes of a message id that come from its hash: enough that two messages never get the same one
+/// by chance.
 const ID_BYTES: usize = 16;
 
 /// The connection to the broker.
