@@ -164,8 +164,8 @@ mod tests {
     /// Lines of requests, without the version of HTTP.
     type Requests = Arc<Mutex<Vec<String>>>;
 
-    /// Starts a server with two replies, for the checksum and for the archive; each has a status and
-    /// a body.
+    /// Starts a server with two replies, for the checksum and for the archive. Each has a status
+    /// and a body.
     fn serve(replies: [(u16, Vec<u8>); 2]) -> (String, Requests) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/download", listener.local_addr().unwrap());
