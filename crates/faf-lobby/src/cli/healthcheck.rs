@@ -10,6 +10,8 @@ use crate::exit_code::Failure;
 /// Time limit for the reply.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Asks the server, at the first of its addresses.
+///
 /// # Errors
 /// [`Failure`] if `/ready` does not respond with 200, or no listener has it.
 pub(super) fn run(settings: &Settings) -> Result<(), Failure> {

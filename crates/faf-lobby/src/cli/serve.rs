@@ -15,7 +15,7 @@ use crate::exit_code::Failure;
 use crate::ops::log::Log;
 use crate::server::{Listening, Server, Service};
 use crate::store::Database;
-use crate::version::PARTS;
+use crate::version::{self, PARTS};
 
 /// Number of tasks that a thread runs before it checks for network input. There may be dozens with
 /// large messages, and a ping must not wait for all of them.
@@ -103,6 +103,7 @@ fn log_configuration(configuration: &Effective) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         parts = PARTS,
+        image = version::of_image(),
         process = std::process::id(),
         %database,
         "starting"
