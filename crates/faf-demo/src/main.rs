@@ -136,11 +136,10 @@ fn banner(listening: &[Listening], websocket_path: &str, guide: &Guide<'_>, call
         text += &format!("  {login:<12} {password}\n");
     }
     text += "  or with any new name and a password of your choice, which creates an account\n";
-    if !guide.tokens.is_empty() {
-        text += "\nClients without password logins use one of these tokens, which are valid for a day:\n";
-        for (login, token) in guide.tokens {
-            text += &format!("  {login:<12} {token}\n");
-        }
+    // A token takes several lines, so one must do.
+    if let Some((login, token)) = guide.tokens.first() {
+        text += "\nClients without password logins use tokens. This one is valid for a day:\n";
+        text += &format!("  {login:<12} {token}\n");
         let database = guide.database.display();
         text += &format!("  and for others: {} user token NAME --database {database}\n", calls.lobby);
     }

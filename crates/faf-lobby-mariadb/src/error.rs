@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 
 use faf_lobby_store::{Reason, StoreError};
 use mysql::{DriverError, Error as Driver, MySqlError};
+use mysql_common::proto::codec::error::PacketCodecError;
 
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -117,17 +118,14 @@ impl Error {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Driver(Driver::MySqlError(error)) => reason(error),
-            Self::Driver(Driver::IoError(error)) => match error.kind() {
-                ErrorKind::TimedOut | ErrorKind::WouldBlock => Reason::Timeout,
-                _ => Reason::Io,
-            },
             Self::Driver(Driver::DriverError(DriverError::ConnectTimeout | DriverError::Timeout)) => {
                 Reason::Timeout
             }
-            Self::Driver(Driver::DriverError(DriverError::CouldNotConnect(_)) | Driver::CodecError(_)) => {
-                Reason::Io
-            }
-            Self::Driver(_) => Reason::Other,
+            Self::Driver(error) => match io_kind(error) {
+                Some(ErrorKind::TimedOut | ErrorKind::WouldBlock) => Reason::Timeout,
+                Some(_) => Reason::Io,
+                None => Reason::Other,
+            },
             Self::Value { .. } => Reason::Damaged,
             Self::Refused(_) => Reason::Contradiction,
             Self::Unavailable(reason, _) => *reason,
@@ -140,7 +138,9 @@ impl Error {
             Self::Driver(Driver::MySqlError(MySqlError { code, message, .. })) => {
                 format!("{message} (error {code})")
             }
-            Self::Driver(Driver::IoError(error)) => error.to_string(),
+            Self::Driver(Driver::IoError(error) | Driver::CodecError(PacketCodecError::Io(error))) => {
+                error.to_string()
+            }
             Self::Driver(Driver::DriverError(error)) => error.to_string(),
             Self::Driver(error) => error.to_string(),
             Self::Value { column } => format!("a value of the column {column} does not fit"),
@@ -172,6 +172,16 @@ impl Error {
             other if other.is_contradiction() => StoreError::Contradiction(other.explain()),
             other => StoreError::Unavailable { reason: other.reason(), problem: other.explain() },
         }
+    }
+}
+
+/// Returns the kind of an error of the connection itself.
+fn io_kind(error: &Driver) -> Option<ErrorKind> {
+    match error {
+        Driver::IoError(error) | Driver::CodecError(PacketCodecError::Io(error)) => Some(error.kind()),
+        Driver::DriverError(DriverError::CouldNotConnect(Some((_, _, kind)))) => Some(*kind),
+        Driver::DriverError(DriverError::CouldNotConnect(None)) => Some(ErrorKind::NotConnected),
+        _ => None,
     }
 }
 

@@ -360,10 +360,21 @@ impl Worker {
         {
             lock.check()?;
         }
-        let mut number = 1;
+        let (mut number, mut has_reconnected) = (1, false);
         loop {
             let session = self.session()?;
             match transact(session, &shared, mode, queries) {
+                // The database may have restarted since the connection was used last. Nothing was
+                // changed with it.
+                Err(error)
+                    if error.breaks_connection()
+                        && error.reason() == Reason::Io
+                        && !has_reconnected
+                        && (!mode.is_write() || mode == Mode::Transaction && !session.is_in_transaction) =>
+                {
+                    has_reconnected = true;
+                    self.session = None;
+                }
                 Err(error) if error.is_transient() && number < ATTEMPTS => {
                     if began.elapsed() > shared.options.query_timeout() {
                         return Err(error);

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use faf_connection::running_time::RunningTime;
 use faf_connection::{LargeMessages, tcp};
-use faf_lobby_core::{Event, InitialState};
+use faf_lobby_core::{Event, InitialState, World};
 use faf_protocol::WireFormat;
 use tokio::net::lookup_host;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -32,7 +32,7 @@ use crate::net::listener::{Acceptor, Listener};
 use crate::net::session::CLOSE_TIMEOUT;
 use crate::ops::activity::ActivityLog;
 use crate::ops::health::Health;
-use crate::ops::http::{Interface, OverviewCache, Phase};
+use crate::ops::http::{Interface, OverviewCache, Phase, serve_probes};
 use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
@@ -103,6 +103,17 @@ impl Server {
     /// [`Failure`] with [`exit_code::DATABASE`], [`exit_code::DATABASE_IN_USE`]
     /// or [`exit_code::LISTEN`].
     pub async fn start(settings: Settings) -> Result<Self, Failure> {
+        let (phase, _) = watch::channel(Phase::Starting);
+        let mut http = JoinSet::new();
+        let mut listening = Vec::new();
+        // Probes get a reply while the server waits for its database. If it waits for another
+        // server, that one may still have the address.
+        let early = listen_on(&settings.health).await.ok();
+        let is_early = early.is_some();
+        for (socket, address, _) in early.into_iter().flatten() {
+            listening.push(Listening { service: Service::Health, address });
+            http.spawn(serve_probes(socket, phase.subscribe()));
+        }
         let database = settings.database();
         let owner = database.take(seconds(settings.wait_for_database), |holder| {
             tracing::info!(holder, "waiting until the database is free");
@@ -116,7 +127,6 @@ impl Server {
         if !initial.games.is_empty() {
             tracing::info!(games = initial.games.len(), "waiting for the players of games that were live");
         }
-        let mut listening = Vec::new();
         let mut listeners = Vec::new();
         for format in WireFormat::ALL {
             for (socket, address, proxy) in listen_on(settings.listen(format)).await? {
@@ -125,9 +135,14 @@ impl Server {
             }
         }
         let mut http_sockets = Vec::new();
+        if !is_early {
+            for (socket, address, _) in listen_on(&settings.health).await? {
+                listening.push(Listening { service: Service::Health, address });
+                http.spawn(serve_probes(socket, phase.subscribe()));
+            }
+        }
         for (service, listen) in [
             (Service::Http, &settings.http),
-            (Service::Health, &settings.health),
             (Service::Control, &settings.control),
             (Service::Metrics, &settings.metrics),
         ] {
@@ -137,7 +152,7 @@ impl Server {
             }
         }
         let tokens = Arc::new(Tokens::new(&settings));
-        let countries = Arc::new(Countries::new(settings.geoip_database.clone()));
+        let countries = Arc::new(Countries::new(&settings));
         // The countries are in a local file, so the start waits for them. The keys may be on
         // another host, so it does not wait for those.
         countries.read_file().await;
@@ -148,6 +163,7 @@ impl Server {
         );
         let mut metrics = Metrics::new();
         metrics.observe_database_failures(store.failures());
+        metrics.show_build(initial.last_game);
         metrics.observe_large_messages(Arc::clone(&large_messages));
         let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
         let recorder = match settings.recording.as_os_str().is_empty() {
@@ -225,7 +241,7 @@ impl Server {
         for listener in listeners {
             background.spawn(listener.run(Arc::clone(&acceptor)));
         }
-        let (phase, _) = watch::channel(Phase::Ready);
+        phase.send_replace(Phase::Ready);
         let interface = Interface {
             inbox: inbox.clone(),
             metrics,
@@ -238,7 +254,6 @@ impl Server {
             connection_limit: fd_budget.http,
             login_pages,
         };
-        let mut http = JoinSet::new();
         for (service, socket) in http_sockets {
             http.spawn(interface.clone().serve(service, socket));
         }
@@ -287,6 +302,12 @@ impl Server {
     #[must_use]
     pub fn reconfigure(&self) -> Reconfigure {
         Reconfigure(self.inbox.clone())
+    }
+
+    /// Returns a handle that tells whether the lobby is alive.
+    #[must_use]
+    pub(crate) fn pulse(&self) -> Pulse {
+        Pulse(self.inbox.clone())
     }
 
     /// Waits until the server has shut down.
@@ -350,6 +371,23 @@ impl Reconfigure {
         let settings = Box::new(settings.lobby());
         // Fails only if the server has stopped already.
         let _ = self.0.send(Input::Event(Event::Reconfigured { settings })).await;
+    }
+}
+
+/// Tells whether the lobby of a running server is alive.
+#[derive(Debug, Clone)]
+pub(crate) struct Pulse(mpsc::Sender<Input>);
+
+impl Pulse {
+    /// Waits until the lobby has handled everything before this, and returns true; returns false if
+    /// it has ended.
+    pub(crate) async fn beats(&self) -> bool {
+        let (reply, beat) = oneshot::channel();
+        let look = Box::new(move |_: &World| {
+            // The caller may have given up.
+            let _ = reply.send(());
+        });
+        self.0.send(Input::Inspect(look)).await.is_ok() && beat.await.is_ok()
     }
 }
 

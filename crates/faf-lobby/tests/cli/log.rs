@@ -42,11 +42,12 @@ fn the_log_can_be_json() {
     assert!(log.lines().count() > 5);
     for line in log.lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
-        assert!(
-            line["level"].is_string() && line["message"].is_string() && line["time"].is_string(),
-            "{line}"
-        );
+        let parts = ["time", "level", "target", "message"];
+        assert!(parts.iter().all(|part| line[part].is_string()), "{line}");
     }
+    // The fields of an event are beside them.
+    let ready = log.lines().find(|line| line.contains("\"message\":\"ready\"")).unwrap();
+    assert!(ready.contains("\"accounts\":0"), "{ready}");
     assert!(operator.fail("serve --log-format xml", 3).contains("not one of \"text\", \"json\""));
     let problem = operator.fail("serve --log-addresses all", 3);
     assert!(problem.contains("not one of \"none\", \"network\", \"full\""), "{problem}");

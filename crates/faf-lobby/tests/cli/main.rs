@@ -9,6 +9,7 @@ mod explain_player;
 mod listing;
 mod log;
 mod online;
+mod service_manager;
 mod signals;
 mod support;
 
@@ -52,6 +53,7 @@ fn help_is_found_everywhere() {
         "game list",
         "matchmaking replay",
         "backup",
+        "healthcheck",
         "config",
         "check",
     ] {

@@ -341,6 +341,21 @@ async fn resources_need_a_token_of_this_server() {
 }
 
 #[tokio::test]
+async fn tokens_of_a_trusted_issuer_open_resources_too() {
+    let keys = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(keys.path(), faf_testkit::token::JWKS).unwrap();
+    let jwks = keys.path().to_str().unwrap().to_owned();
+    let pages = Pages::start_with(|settings| settings.jwks = jwks).await;
+    let me = get_with(pages.address, "/me", &faf_testkit::token::token_of(1)).await;
+    assert_eq!(me.json()["data"]["attributes"]["userName"], "Ada");
+    let of_nobody = get_with(pages.address, "/me", &faf_testkit::token::token_of(99)).await;
+    assert_eq!((of_nobody.status, of_nobody.json()["error"].clone()), (401, json!("invalid_token")));
+    let other = faf_testkit::token::sign(r#"{"sub":"1","scp":["email"],"exp":4102444800}"#);
+    let refused = get_with(pages.address, "/lobby/access", &other).await;
+    assert_eq!((refused.status, refused.json()["error"].clone()), (403, json!("insufficient_scope")));
+}
+
+#[tokio::test]
 async fn another_server_can_verify_the_tokens() {
     let issuer = Pages::start().await;
     let jwks = format!("http://{}/.well-known/jwks.json", issuer.address);

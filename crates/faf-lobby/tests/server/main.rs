@@ -18,6 +18,7 @@ mod lobby;
 mod locked_database;
 mod login_pages;
 mod monitoring;
+mod ports;
 mod proxies;
 mod reading;
 mod recording;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -25,16 +25,17 @@ const FAST_FOLDER: &str = "/dev/shm";
 const LOG_LINES: usize = 40;
 
 /// Starts a program, passes its process id on, and kills it when standard input ends: that is when
-/// the test process ends, however it ends. Then removes the folder.
+/// the test process ends, however it ends. Then removes the folder, unless it reads a line before.
 const GUARD: &str = r#"
 folder=$1; shift
+trap '' HUP INT TERM
 "$@" 2>&1 &
 child=$!
 echo "guard: $child"
-read -r ignored
+read -r kept
 kill -9 $child
 wait $child
-[ -z "$folder" ] || rm -rf "$folder"
+[ -n "$kept" ] || rm -rf "$folder"
 "#;
 
 /// A database server.
@@ -43,7 +44,7 @@ pub struct MariaServer {
     /// Removed when the server is dropped.
     folder: TempDir,
     port: u16,
-    arguments: Vec<String>,
+    arguments: Mutex<Vec<String>>,
     running: Mutex<Option<Running>>,
     databases: AtomicU32,
 }
@@ -108,11 +109,11 @@ impl MariaServer {
         let server = Self {
             folder,
             port,
-            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            arguments: Mutex::default(),
             running: Mutex::new(None),
             databases: AtomicU32::new(0),
         };
-        server.restart();
+        server.restart_with(arguments);
         server.sql(
             "",
             &format!("CREATE USER {USER} IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON `test\\_%`.* TO {USER}"),
@@ -128,8 +129,9 @@ impl MariaServer {
 
     /// Ends the process at once, as a crash of the machine would.
     pub fn kill(&self) {
-        self.signal("KILL");
-        self.running().take();
+        let mut running = self.running().take().expect("it runs");
+        let input = running.input.as_mut().expect("it is open");
+        writeln!(input, "kept").expect("the guard runs");
     }
 
     /// Starts the process, which must not be running, and waits until it accepts connections.
@@ -138,6 +140,16 @@ impl MariaServer {
     /// If it does not start.
     pub fn restart(&self) {
         *self.running() = Some(self.run());
+    }
+
+    /// Like [`restart`](Self::restart), with other arguments in addition to those that every server
+    /// of tests has.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn restart_with(&self, arguments: &[&str]) {
+        *self.arguments() = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self.restart();
     }
 
     /// Freezes the process: connections stay open, and nothing is replied.
@@ -202,6 +214,10 @@ impl MariaServer {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn arguments(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.arguments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }
@@ -232,7 +248,7 @@ impl MariaServer {
         command.arg(format!("--socket={}", self.socket().display()));
         command.arg(format!("--pid-file={}", folder.join("pid").display()));
         command.arg(format!("--port={}", self.port));
-        command.args(user_argument()).args(&self.arguments);
+        command.args(user_argument()).args(self.arguments().iter());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut guard = command.spawn().expect("there is a shell");
         let input = guard.stdin.take();
@@ -265,6 +281,42 @@ impl MariaServer {
     }
 }
 
+/// A connection of another program, whose transaction may stay open between statements.
+#[derive(Debug)]
+pub struct OtherProgram {
+    client: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    markers: u32,
+}
+
+impl OtherProgram {
+    /// Executes statements, and waits until they are complete or have failed.
+    ///
+    /// # Panics
+    /// If the connection has ended.
+    pub fn run(&mut self, statements: &str) {
+        self.markers += 1;
+        let marker = format!("complete {}", self.markers);
+        let input = self.input.as_mut().expect("it is open");
+        let sent = writeln!(input, "{statements};\nSELECT '{marker}';").and_then(|()| input.flush());
+        sent.expect("the client runs");
+        let mut line = String::new();
+        while line.trim_end() != marker {
+            line.clear();
+            let read = self.output.read_line(&mut line).expect("the client runs");
+            assert!(read > 0, "the client has ended");
+        }
+    }
+}
+
+impl Drop for OtherProgram {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.client.wait();
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         drop(self.input.take());
@@ -282,6 +334,32 @@ impl Database {
     #[must_use]
     pub fn rows(&self, query: &str) -> Vec<String> {
         self.sql(query).lines().map(|line| line.replace('\t', " ")).collect()
+    }
+
+    /// Connects another program to the database. Its statements may fail.
+    ///
+    /// # Panics
+    /// If the client cannot be started.
+    #[must_use]
+    pub fn other_program(&self) -> OtherProgram {
+        let mut client = program("mariadb")
+            .args([
+                "--no-defaults",
+                "--user=root",
+                "--batch",
+                "--skip-column-names",
+                "--unbuffered",
+                "--force",
+            ])
+            .arg(format!("--socket={}", self.server.socket().display()))
+            .arg(&self.name)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| missing("mariadb", &error));
+        let (input, output) = (client.stdin.take(), client.stdout.take().expect("it is piped"));
+        OtherProgram { client, input, output: BufReader::new(output), markers: 0 }
     }
 
     /// Sets the text that the database puts before the file names of avatars.
@@ -332,7 +410,7 @@ fn install(folder: &Path) {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         // Removes the folder when this process ends.
         let mut guard = Command::new("sh")
-            .args(["-c", r#"read -r ignored; rm -rf "$1""#, "guard"])
+            .args(["-c", r#"trap '' HUP INT TERM; read -r ignored; rm -rf "$1""#, "guard"])
             .arg(folder.path())
             .stdin(Stdio::piped())
             .spawn()

@@ -269,6 +269,32 @@ mod tests {
         assert_eq!(address("10.0.0.2", Some("1.2.3.4")).as_deref(), Some("10.0.0.2"));
     }
 
+    /// A body of which nothing arrives.
+    struct Silent;
+
+    impl hyper::body::Body for Silent {
+        type Data = bytes::Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, std::convert::Infallible>>>
+        {
+            std::task::Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_must_arrive_soon_and_be_short() {
+        let begin = Instant::now();
+        assert_eq!(read_form(Body::new(Silent)).await.err(), Some(StatusCode::REQUEST_TIMEOUT));
+        assert!(begin.elapsed() < BODY_TIMEOUT * 2);
+        let of = async |length: usize| read_form(Body::from(vec![b'a'; length])).await.err();
+        assert_eq!(of(BODY_LIMIT).await, None);
+        assert_eq!(of(BODY_LIMIT + 1).await, Some(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_address_that_fails_often_must_wait() {
         let (pages, _) = testing::pages().await;

@@ -235,6 +235,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_account_that_is_gone_gets_no_token() {
+        let (pages, _) = pages().await;
+        let code = pages.grants().issue_code(PlayerId(999), authorization(), pages.now()).unwrap();
+        assert_eq!(error(grant(&pages, &exchange(&code)).await), "invalid_grant");
+    }
+
+    #[tokio::test]
     async fn a_client_that_does_not_ask_for_it_gets_no_refresh_token() {
         let (pages, ada) = pages().await;
         let request =
