@@ -84,7 +84,10 @@ mod tests {
         let text = listed(&given);
         assert!(!text.contains("hunter2"), "{text}");
         let line = text.lines().find(|line| line.contains("broker_password")).unwrap();
-        assert!(line.starts_with("# broker_password = *** ") && line.contains("FAF_LOBBY_BROKER_PASSWORD"), "{line}");
+        assert!(
+            line.starts_with("# broker_password = *** ") && line.contains("FAF_LOBBY_BROKER_PASSWORD"),
+            "{line}"
+        );
         assert!(!format!("{:?}", given.settings()).contains("hunter2"));
         let default = Effective::load(&Sources::default()).unwrap();
         assert!(listed(&default).contains("\nbroker_password = \"\"\n"));

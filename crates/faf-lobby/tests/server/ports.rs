@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use faf_lobby::config::{Listen, OpenRegistration, Settings};
+use faf_lobby::config::{Exposure, Listen, Settings};
 use faf_lobby::server::{Server, Service};
 use faf_protocol::WireFormat;
 use serde_json::Value;
@@ -85,7 +85,7 @@ async fn a_server_that_waits_for_its_database_is_not_ready() {
         simple_json: Listen::default(),
         http: Listen::default(),
         database: first.database().into(),
-        open_registration: OpenRegistration::OnLoopback,
+        open_registration: Exposure::OnLoopback,
         wait_for_database: 3600.0,
         ..Settings::default()
     };
