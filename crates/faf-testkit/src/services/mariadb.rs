@@ -83,7 +83,22 @@ impl MariaServer {
     /// If MariaDB is not installed or does not start.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
-        let folder = new_folder();
+        Self::start_in(new_folder(), arguments)
+    }
+
+    /// Starts a server that keeps its data on a disk, and writes it there as by default: for
+    /// measurements.
+    ///
+    /// # Panics
+    /// If MariaDB is not installed or does not start.
+    #[must_use]
+    pub fn start_on_disk() -> Self {
+        let as_by_default =
+            ["--innodb-flush-method=O_DIRECT", "--innodb-doublewrite=1", "--innodb-buffer-pool-size=256M"];
+        Self::start_in(tempfile::tempdir().expect("a temporary folder"), &as_by_default)
+    }
+
+    fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         install(folder.path());
         let port = free_port();
         let server = Self {
