@@ -113,6 +113,7 @@ impl Demo {
         let folder = tempfile::Builder::new().prefix("faf-lobby-demo-").tempdir().map_err(no_folder)?;
         settings.database = folder.path().join(DATABASE).into();
         settings.open_registration = Exposure::OnLoopback;
+        settings.login_pages = Exposure::OnLoopback;
         // A few bots play against each other all the time, and up to sixty times as fast as people.
         settings.rated_games_per_pair = 10_000;
         // Nobody who looks at a demo waits for a minute and a half; fast bots still less.

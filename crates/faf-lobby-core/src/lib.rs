@@ -51,6 +51,7 @@ pub mod maps;
 mod matches;
 pub mod matchmaking;
 mod network;
+mod other_services;
 mod parties;
 mod queues;
 pub mod ratings;

@@ -12,6 +12,7 @@ use crate::connections::{closing, opening, operator, shutdown};
 use crate::dispatch;
 use crate::games::{Leaving, ending, joining, persistence, visibility};
 use crate::io::{ConnId, Effect, Event, LogLine, PoppedSearch, Publication, ReadGameData, RequestId};
+use crate::other_services::{avatar_changed, notification};
 use crate::settings::Settings;
 use crate::sign_in::admission;
 use crate::state::{Game, InitialState, Lifecycle, Lobby, Queue, Session, Timer};
@@ -87,6 +88,8 @@ impl World {
             }
             Event::Banned { player, ban } => operator::banned(lobby, player, &ban),
             Event::Kicked { player, reason } => operator::kicked(lobby, player, reason),
+            Event::Notification { to, message } => notification::notify(lobby, to, message),
+            Event::AvatarChanged { player } => avatar_changed::avatar_changed(lobby, player),
             Event::Reconfigured { settings } => operator::reconfigured(lobby, *settings),
             Event::Shutdown => shutdown::shutdown(lobby),
         }

@@ -40,7 +40,7 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let server = Arc::new(MariaServer::start_on_disk());
+    let server = Arc::new(MariaServer::start_durable());
     let database = server.database(146);
     let options = Options {
         port: server.port(),

@@ -56,8 +56,7 @@ impl fmt::Display for Options {
 }
 
 impl Default for Options {
-    /// The account and database of FAF on this machine, with 8 connections and a time limit of 10
-    /// seconds.
+    /// The account and database of FAF on this machine; 8 connections, 10 seconds for a statement.
     fn default() -> Self {
         Self {
             host: "127.0.0.1".to_owned(),

@@ -16,8 +16,8 @@ use crate::settings::{Settings, TimeLimits};
 use crate::state::State;
 use crate::supervisor::Supervisor;
 
-/// A broker that is connected to as long as this exists, and again after every failure. Nothing here
-/// waits for a broker that is away.
+/// A broker that is connected to as long as this exists, and again after every failure. Nothing
+/// here waits for a broker that is away.
 #[derive(Debug)]
 pub struct Broker {
     shared: Arc<Shared>,
@@ -29,7 +29,7 @@ pub struct Broker {
 #[derive(Debug, Clone)]
 pub struct Reporter(Arc<Shared>);
 
-/// What the handle and the tasks share.
+/// Everything that the handle and the tasks share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) settings: Settings,

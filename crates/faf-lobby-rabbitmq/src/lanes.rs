@@ -1,8 +1,8 @@
 //! The order of messages: a message is published when all earlier ones of the same game, and of the
 //! same player, are confirmed. Others need not wait for one another.
 //!
-//! Confirmations come in any order, and a message that the broker refuses is published again. If the
-//! next one of its game were already on its way, the two would change places.
+//! Confirmations come in any order, and a message that the broker refuses is published again. If
+//! the next one of its game were already on its way, the two would change places.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 

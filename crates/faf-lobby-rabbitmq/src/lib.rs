@@ -3,8 +3,8 @@
 //! ```text
 //!   Delivery   messages that must not be lost, in lanes  --+
 //!              confirmed one by one                        |      one connection at a time:
-//!   Broker::report   reports that may be lost, bounded ----+-->   supervisor.rs opens it, watches it,
-//!                                                          |      and opens the next one, for ever
+//!   Reporter   reports that may be lost, bounded ----------+-->   supervisor.rs opens it, watches
+//!                                                          |      it, and opens the next one
 //!   Inbox      messages of other services    <-------------+
 //! ```
 //!
@@ -19,8 +19,8 @@
 //! declared: with other arguments than theirs, they could not declare them any more.
 //!
 //! The library is lapin: it returns the confirmation of each message as a future. amqprs, the
-//! alternative, reports delivery tags to a callback of the channel, and its `basic_publish` does not
-//! return the tag of a message.
+//! alternative, reports delivery tags to a callback of the channel, and its `basic_publish` does
+//! not return the tag of a message.
 
 mod broker;
 mod connection;

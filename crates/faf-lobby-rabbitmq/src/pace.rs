@@ -1,4 +1,4 @@
-//! The rate at which messages of other services are taken. What is above it waits at the broker.
+//! The rate at which messages of other services are taken. Messages above it wait at the broker.
 
 use std::time::Duration;
 

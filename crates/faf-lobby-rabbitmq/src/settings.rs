@@ -28,10 +28,8 @@ pub struct Settings {
     pub vhost: String,
     /// Name of the exchange, at most 100 bytes.
     pub exchange: String,
-    /// Name of this machine, which distinguishes the queues of several servers; [`host_name`] in
-    /// operation.
-    ///
-    /// [`host_name`]: Self::host_name
+    /// Name of this machine, which distinguishes the queues of several servers, at most 100 bytes:
+    /// see [`Settings::host_name`].
     pub host_name: String,
 }
 

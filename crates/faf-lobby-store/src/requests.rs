@@ -93,6 +93,10 @@ pub async fn perform<S: Operations>(
             };
             ticket.reply(available(maps, failed))
         }
+        // Other services change avatars rarely, so the whole profile is read.
+        Request::ReadAvatar(ticket, request) => {
+            ticket.reply(available(store.profile(request.player).await.map(|profile| profile.avatar), failed))
+        }
         Request::SaveQueues(ticket, request) => {
             ticket.reply(available(store.save_queues(request.saved).await, failed))
         }

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use faf_connection::running_time::RunningTime;
 use faf_connection::{LargeMessages, tcp};
-use faf_lobby_core::{Event, InitialState};
+use faf_lobby_core::{Event, InitialState, World};
 use faf_protocol::WireFormat;
 use tokio::net::lookup_host;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -32,11 +32,11 @@ use crate::net::listener::{Acceptor, Listener};
 use crate::net::session::CLOSE_TIMEOUT;
 use crate::ops::activity::ActivityLog;
 use crate::ops::health::Health;
-use crate::ops::http::{Interface, OverviewCache, Phase};
+use crate::ops::http::{Interface, OverviewCache, Phase, serve_probes};
 use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
-use crate::publish::{Publisher, Relay, Signal};
+use crate::publish::{Broker, Publisher, Relay, Signal};
 use crate::store::{Message, Owner, Store};
 
 /// A running server.
@@ -52,6 +52,7 @@ pub struct Server {
     phase: watch::Sender<Phase>,
     publisher: Publisher,
     relay: Relay,
+    broker: Option<Broker>,
     http: JoinSet<()>,
     /// Tasks that run until the server ends.
     background: JoinSet<()>,
@@ -102,6 +103,17 @@ impl Server {
     /// [`Failure`] with [`exit_code::DATABASE`], [`exit_code::DATABASE_IN_USE`]
     /// or [`exit_code::LISTEN`].
     pub async fn start(settings: Settings) -> Result<Self, Failure> {
+        let (phase, _) = watch::channel(Phase::Starting);
+        let mut http = JoinSet::new();
+        let mut listening = Vec::new();
+        // Probes get a reply while the server waits for its database. If it waits for another
+        // server, that one may still have the address.
+        let early = listen_on(&settings.health).await.ok();
+        let is_early = early.is_some();
+        for (socket, address, _) in early.into_iter().flatten() {
+            listening.push(Listening { service: Service::Health, address });
+            http.spawn(serve_probes(socket, phase.subscribe()));
+        }
         let database = settings.database();
         let owner = database.take(seconds(settings.wait_for_database), |holder| {
             tracing::info!(holder, "waiting until the database is free");
@@ -115,7 +127,6 @@ impl Server {
         if !initial.games.is_empty() {
             tracing::info!(games = initial.games.len(), "waiting for the players of games that were live");
         }
-        let mut listening = Vec::new();
         let mut listeners = Vec::new();
         for format in WireFormat::ALL {
             for (socket, address, proxy) in listen_on(settings.listen(format)).await? {
@@ -124,9 +135,14 @@ impl Server {
             }
         }
         let mut http_sockets = Vec::new();
+        if !is_early {
+            for (socket, address, _) in listen_on(&settings.health).await? {
+                listening.push(Listening { service: Service::Health, address });
+                http.spawn(serve_probes(socket, phase.subscribe()));
+            }
+        }
         for (service, listen) in [
             (Service::Http, &settings.http),
-            (Service::Health, &settings.health),
             (Service::Control, &settings.control),
             (Service::Metrics, &settings.metrics),
         ] {
@@ -136,7 +152,7 @@ impl Server {
             }
         }
         let tokens = Arc::new(Tokens::new(&settings));
-        let countries = Arc::new(Countries::new(settings.geoip_database.clone()));
+        let countries = Arc::new(Countries::new(&settings));
         // The countries are in a local file, so the start waits for them. The keys may be on
         // another host, so it does not wait for those.
         countries.read_file().await;
@@ -147,6 +163,7 @@ impl Server {
         );
         let mut metrics = Metrics::new();
         metrics.observe_database_failures(store.failures());
+        metrics.show_build(initial.last_game);
         metrics.observe_large_messages(Arc::clone(&large_messages));
         let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
         let recorder = match settings.recording.as_os_str().is_empty() {
@@ -156,9 +173,10 @@ impl Server {
         metrics.observe_recording(recorder.interruptions());
         let health = Health::new();
         metrics.observe_health(health.findings());
+        let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
+        let broker = Broker::start(&settings, inbox.clone(), &mut metrics);
         let metrics = Arc::new(metrics);
         metrics.expect_games(&initial.data);
-        let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
         let outbox = Arc::<Signal>::default();
         let requests = RequestExecutor {
             store: store.clone(),
@@ -169,7 +187,7 @@ impl Server {
             registers: settings.open_registration != Exposure::Off,
         };
         let activity = Arc::new(ActivityLog::default());
-        let publisher = Publisher::new(Arc::clone(&metrics));
+        let publisher = Publisher::new(broker.as_ref(), Arc::clone(&metrics));
         let failed_logins = || FailedLogins::new(settings.log_addresses, Arc::clone(&metrics));
         let websocket = direct_websocket(&settings, &listening);
         let login_pages = LoginPages::new(&settings, requests.clone(), failed_logins(), websocket)
@@ -203,7 +221,13 @@ impl Server {
         );
         let acceptor = Arc::new(acceptor);
 
-        let relay = Relay::start(store.clone(), publisher.clone(), Arc::clone(&metrics), Arc::clone(&outbox));
+        let relay = Relay::start(
+            store.clone(),
+            publisher.clone(),
+            broker.as_ref(),
+            Arc::clone(&metrics),
+            Arc::clone(&outbox),
+        );
         let mut background = JoinSet::new();
         background.spawn(countries.keep_fresh());
         background.spawn(tokens.keep_fresh());
@@ -217,19 +241,19 @@ impl Server {
         for listener in listeners {
             background.spawn(listener.run(Arc::clone(&acceptor)));
         }
-        let (phase, _) = watch::channel(Phase::Ready);
+        phase.send_replace(Phase::Ready);
         let interface = Interface {
             inbox: inbox.clone(),
             metrics,
             outbox,
             health: findings,
+            broker: broker.as_ref().map(Broker::state),
             started: Instant::now(),
             phase: phase.subscribe(),
             board: Arc::new(OverviewCache::new(activity, fd_budget.http)),
             connection_limit: fd_budget.http,
             login_pages,
         };
-        let mut http = JoinSet::new();
         for (service, socket) in http_sockets {
             http.spawn(interface.clone().serve(service, socket));
         }
@@ -243,6 +267,7 @@ impl Server {
             phase,
             publisher,
             relay,
+            broker,
             http,
             background,
         })
@@ -279,13 +304,19 @@ impl Server {
         Reconfigure(self.inbox.clone())
     }
 
+    /// Returns a handle that tells whether the lobby is alive.
+    #[must_use]
+    pub(crate) fn pulse(&self) -> Pulse {
+        Pulse(self.inbox.clone())
+    }
+
     /// Waits until the server has shut down.
     ///
     /// # Errors
     /// [`Failure`] if the lobby has panicked, which would be a bug; with
     /// [`exit_code::DATABASE_IN_USE`] if another server has taken the database.
     pub async fn wait(self) -> Result<(), Failure> {
-        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, .. } = self;
+        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, broker, .. } = self;
         let ended = tokio::select! {
             ended = lobby => ended,
             // Nothing can be stored any more, and the other server has the live games, to which
@@ -304,6 +335,9 @@ impl Server {
         let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
         finish_writing(&store).await;
         relay.finish(CLOSE_TIMEOUT).await;
+        if let Some(broker) = broker {
+            broker.close(CLOSE_TIMEOUT).await;
+        }
         match timeout(CLOSE_TIMEOUT, store.checkpoint()).await {
             Ok(Ok(true)) => {}
             _ => {
@@ -337,6 +371,23 @@ impl Reconfigure {
         let settings = Box::new(settings.lobby());
         // Fails only if the server has stopped already.
         let _ = self.0.send(Input::Event(Event::Reconfigured { settings })).await;
+    }
+}
+
+/// Tells whether the lobby of a running server is alive.
+#[derive(Debug, Clone)]
+pub(crate) struct Pulse(mpsc::Sender<Input>);
+
+impl Pulse {
+    /// Waits until the lobby has handled everything before this, and returns true; returns false if
+    /// it has ended.
+    pub(crate) async fn beats(&self) -> bool {
+        let (reply, beat) = oneshot::channel();
+        let look = Box::new(move |_: &World| {
+            // The caller may have given up.
+            let _ = reply.send(());
+        });
+        self.0.send(Input::Inspect(look)).await.is_ok() && beat.await.is_ok()
     }
 }
 

@@ -4,6 +4,7 @@ use faf_protocol::client_message::AvatarAction;
 use faf_protocol::server_message::{AvatarList, ServerMessage};
 
 use crate::io::{AvatarNotGranted, ConnId, ListAvatars, ReplyTo, SelectAvatar};
+use crate::other_services::avatar_changed;
 use crate::state::{CommandResult, Lobby, Progress, Resume};
 
 /// Longest URL of an avatar, in bytes; the column of FAF's tables has 255 characters. A longer one
@@ -40,6 +41,7 @@ impl Resume for SelectAvatar {
         };
         let player = lobby.player_of(conn);
         lobby.players.change(player, |info| info.avatar = avatar.map(Box::new));
+        avatar_changed::outdate(lobby, player);
         Ok(Progress::Done)
     }
 }

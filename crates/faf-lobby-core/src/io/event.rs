@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use faf_protocol::{ClientMessage, CommandError, Country, PlayerId, SessionNumber};
+use faf_protocol::{ClientMessage, CommandError, Country, Message, PlayerId, SessionNumber};
 use serde::{Deserialize, Serialize};
 
 use crate::io::{Ban, ConnId, Reply};
@@ -60,6 +60,20 @@ pub enum Event {
         player: PlayerId,
         /// Text that the player receives; empty for the lobby's own text.
         reason: String,
+    },
+    /// Another service sends a message to clients (ops.md section 11.3). The shell bounds its size
+    /// and the rate of such events.
+    Notification {
+        /// The receiver, who may be offline; `None` for every client that is logged in.
+        to: Option<PlayerId>,
+        /// The message, which is passed on as it is.
+        message: Message,
+    },
+    /// Another service has changed the selected avatar of a player, who may be offline, in the
+    /// database, from which it is read again.
+    AvatarChanged {
+        /// The player.
+        player: PlayerId,
     },
     /// The operator has changed settings.
     Reconfigured {

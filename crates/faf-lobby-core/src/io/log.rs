@@ -112,6 +112,11 @@ pub enum LogLine {
         /// The reason.
         reason: String,
     },
+    /// Another service has a message for a player who is not online.
+    NotificationForNobody {
+        /// The player.
+        player: PlayerId,
+    },
     /// Players can join a game from now on.
     GameOpened {
         /// The game.
@@ -189,6 +194,9 @@ impl fmt::Display for LogLine {
             ),
             Self::GameMessageIgnored { player, reason } => {
                 write!(f, "a message of player {player}'s game is ignored: {reason}")
+            }
+            Self::NotificationForNobody { player } => {
+                write!(f, "a message of another service is dropped: player {player} is not online")
             }
             Self::GameOpened { game } => write!(f, "game {game} is open"),
             Self::GameLaunched { game, players } => {

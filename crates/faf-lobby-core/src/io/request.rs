@@ -195,6 +195,12 @@ macro_rules! request_table {
                     limit: u32,
                 } -> Vec<u32>;
 
+                /// Reads the avatar that a player has selected; `None` for no avatar.
+                read_avatar: ReadAvatar {
+                    /// The player.
+                    player: PlayerId,
+                } -> Option<Avatar>;
+
                 /// Saves parties, searches and violations in place of the last ones.
                 save_queues: SaveQueues {
                     /// The new state.

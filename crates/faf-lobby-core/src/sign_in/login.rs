@@ -152,6 +152,7 @@ fn complete(lobby: &mut Lobby, conn: ConnId, state: LoggingIn, profile: Profile)
     let social = social(&profile);
     let info = Arc::new(player_info(player, login.clone(), country, &profile, lobby));
     lobby.players.insert(OnlinePlayer {
+        avatar_read: None,
         conn,
         info: Arc::clone(&info),
         friends: profile.friends.into_iter().collect(),

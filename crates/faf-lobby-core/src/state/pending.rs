@@ -75,7 +75,10 @@ macro_rules! declare_pending {
         )* }
     ) => {
         /// All requests whose reply has not come.
+        ///
+        /// A recording may have been made before there were requests of some kind.
         #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+        #[serde(default)]
         pub(crate) struct Pending {
             last: u64,
             $( pub(crate) $table: BTreeMap<RequestId, PendingCommand<<request::$name as Resume>::Memo>>, )*

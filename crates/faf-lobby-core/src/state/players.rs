@@ -33,6 +33,17 @@ pub(crate) struct OnlinePlayer {
     pub(crate) vetoes: Vetoes,
     /// The connection of the player's game process.
     pub(crate) game: Option<GameConnection>,
+    /// State of the request for the player's avatar, while there is one.
+    #[serde(default)]
+    pub(crate) avatar_read: Option<AvatarRead>,
+}
+
+/// State of a request for a player's avatar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum AvatarRead {
+    Pending,
+    /// The avatar was changed since, so its reply may be too old.
+    Outdated,
 }
 
 impl OnlinePlayer {

@@ -38,8 +38,7 @@ impl Proxy {
         self.left.store(requests, Ordering::SeqCst);
     }
 
-    /// Ends the effect of [`cut_after`](Self::cut_after), and returns whether it has cut a
-    /// connection.
+    /// Ends the effect of [`cut_after`](Self::cut_after); returns whether a connection was cut.
     pub(crate) fn has_cut(&self) -> bool {
         self.left.swap(-1, Ordering::SeqCst) < 0
     }

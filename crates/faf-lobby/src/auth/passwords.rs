@@ -97,8 +97,8 @@ fn is_digest(stored: &str) -> bool {
     stored.len() == 64 && stored.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Compares two digests. The time that this takes depends on their own digests only, of which nobody
-/// can tell anything.
+/// Compares two digests. The time that this takes depends on their own digests only, of which
+/// nobody can tell anything.
 fn is_same(one: &str, other: &str) -> bool {
     digest(one) == digest(other)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::print_line;
 use crate::auth::tokens;
 use crate::config::faf::Unused;
-use crate::config::{Effective, Settings};
+use crate::config::{Effective, Origin, Settings};
 use crate::exit_code::{self, Failure};
 use crate::server::listen_on;
 use crate::store::Database;
@@ -46,8 +46,9 @@ pub(super) fn run(configuration: &Effective) -> Result<(), Failure> {
     }
     database(settings, &mut findings);
     recording(settings, &mut findings);
-    geoip(settings, &mut findings);
+    geoip(configuration, settings, &mut findings);
     services(settings, &mut findings);
+    broker(settings, &mut findings);
     log(settings, &mut findings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(ports(settings, &mut findings));
@@ -103,12 +104,30 @@ fn is_writable(folder: &Path) -> Result<(), String> {
     made.map(drop).map_err(|error| format!("nothing can be written to {}: {error}", folder.display()))
 }
 
-fn geoip(settings: &Settings, findings: &mut Findings) {
+fn geoip(configuration: &Effective, settings: &Settings, findings: &mut Findings) {
     let path = &settings.geoip_database;
-    if !path.as_os_str().is_empty()
-        && let Err(error) = maxminddb::Reader::open_readfile(path)
-    {
-        findings.problem("geoip_database", format!("{}: {error}", path.display()));
+    let shown = path.display();
+    if path.as_os_str().is_empty() {
+        return;
+    }
+    let is_downloaded = !settings.geoip_licence_key.reveal().is_empty();
+    // FAF's default names a file that need not exist.
+    let is_default =
+        matches!(configuration.origin("geoip_database"), Origin::Faf(keys) if keys[0].1 == Origin::Default);
+    if is_downloaded && let Err(problem) = is_writable(folder_of(path)) {
+        findings.problem("geoip_database", format!("{shown}: it cannot be downloaded: {problem}"));
+    }
+    match maxminddb::Reader::open_readfile(path) {
+        Ok(_) => {}
+        Err(_) if !path.exists() && is_downloaded => {
+            findings
+                .warning("geoip_database", format!("{shown}: it does not exist yet, and will be downloaded"));
+        }
+        Err(_) if !path.exists() && is_default => {
+            findings
+                .warning("geoip_database", format!("{shown}: it does not exist, so countries are unknown"));
+        }
+        Err(error) => findings.problem("geoip_database", format!("{shown}: {error}")),
     }
 }
 
@@ -148,6 +167,16 @@ fn services(settings: &Settings, findings: &mut Findings) {
         {
             findings.warning(setting, format!("{host}:{port} cannot be reached now: {error}"));
         }
+    }
+}
+
+/// Checks that something listens at the address of the broker.
+fn broker(settings: &Settings, findings: &mut Findings) {
+    let (host, port) = (&settings.broker_host, settings.broker_port);
+    if !host.is_empty()
+        && let Err(error) = reach(host, port)
+    {
+        findings.warning("broker_host", format!("{host}:{port} cannot be reached now: {error}"));
     }
 }
 

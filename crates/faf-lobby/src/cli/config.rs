@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::Value;
 
 use super::print_line;
-use crate::config::{CATALOGUE, Effective, Origin, default_file};
+use crate::config::{CATALOGUE, Effective, Origin, default_file, is_secret};
 use crate::exit_code::Failure;
 
 /// Prints the configuration file with all settings at their defaults.
@@ -34,7 +34,12 @@ fn listed(effective: &Effective) -> String {
             Some(Value::String(_)) => Value::String(effective.shown(entry.name)).to_string(),
             value => value.map(ToString::to_string).unwrap_or_default(),
         };
-        let setting = format!("{} = {value}", entry.name);
+        // A secret is a comment, so that nobody uses the three stars as a password.
+        let is_hidden = is_secret(entry.name) && effective.origin(entry.name) != Origin::Default;
+        let setting = match is_hidden {
+            true => format!("# {} = ***", entry.name),
+            false => format!("{} = {value}", entry.name),
+        };
         text += &match effective.origin(entry.name) {
             Origin::Default => format!("{setting}\n"),
             Origin::File(path, line) => format!("{setting:<60} # {}\n", Origin::File(shortest(&path), line)),
@@ -55,15 +60,6 @@ mod tests {
     use crate::config::Sources;
 
     #[test]
-    fn secrets_are_not_listed() {
-        let environment = [("FAF_LOBBY_DATABASE_PASSWORD".to_owned(), "banana".to_owned())].into();
-        let given = Effective::load(&Sources { environment, ..Sources::default() }).unwrap();
-        let text = listed(&given);
-        assert!(text.contains("database_password = \"***\"") && !text.contains("banana"), "{text}");
-        assert_eq!(given.settings().database_password.reveal(), "banana");
-    }
-
-    #[test]
     fn the_list_has_the_same_effect() {
         let flags = [
             ("ping_interval", "2m"),
@@ -78,5 +74,22 @@ mod tests {
         std::fs::write(file.path(), text).unwrap();
         let sources = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
         assert_eq!(Effective::load(&sources).unwrap().settings(), given.settings());
+    }
+
+    #[test]
+    fn secrets_are_not_listed() {
+        let environment = [("FAF_LOBBY_BROKER_PASSWORD".to_owned(), "hunter2".to_owned())].into();
+        let given = Effective::load(&Sources { environment, ..Sources::default() }).unwrap();
+        assert_eq!(given.settings().broker_password.reveal(), "hunter2");
+        let text = listed(&given);
+        assert!(!text.contains("hunter2"), "{text}");
+        let line = text.lines().find(|line| line.contains("broker_password")).unwrap();
+        assert!(
+            line.starts_with("# broker_password = *** ") && line.contains("FAF_LOBBY_BROKER_PASSWORD"),
+            "{line}"
+        );
+        assert!(!format!("{:?}", given.settings()).contains("hunter2"));
+        let default = Effective::load(&Sources::default()).unwrap();
+        assert!(listed(&default).contains("\nbroker_password = \"\"\n"));
     }
 }

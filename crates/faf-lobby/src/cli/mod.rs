@@ -7,11 +7,13 @@ pub mod embedding;
 mod explain;
 mod flags;
 mod game;
+mod healthcheck;
 pub(crate) mod matchmaking;
 mod order;
 mod reload;
 mod replay;
 mod serve;
+mod service_manager;
 mod signals;
 mod user;
 
@@ -113,6 +115,9 @@ enum Commands {
         #[arg(long)]
         effective: bool,
     },
+    /// Ask the running server of this configuration whether it is ready: exit code 0 if it is
+    #[command(args_override_self = true)]
+    Healthcheck(Flags<All>),
     /// Check the configuration, and the files and services it names
     #[command(args_override_self = true)]
     Check(Flags<All>),
@@ -156,6 +161,7 @@ fn execute(CommandLine { config, configuration_file, command }: CommandLine) -> 
         Commands::Matchmaking { command } => matchmaking::run(&command),
         Commands::Config { effective: true, flags } => config::list(&effective(&flags.sources(&config))?),
         Commands::Config { effective: false, .. } => config::print(),
+        Commands::Healthcheck(flags) => healthcheck::run(&flags.settings(&config)?),
         Commands::Check(flags) => check::run(&effective(&flags.sources(&config))?),
     }
 }

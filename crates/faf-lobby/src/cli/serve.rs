@@ -7,6 +7,7 @@ use faf_protocol::WireFormat;
 
 use super::print_line;
 use super::reload::{Cause, Reload};
+use super::service_manager::ServiceManager;
 use super::signals::{Request, Signals};
 use crate::config::faf::Unused;
 use crate::config::{Banner, Effective, Problems, Settings};
@@ -58,12 +59,16 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
         Banner::Json => print_line(&ready_line(server.listening(), &path, &text)),
         Banner::OnTerminal | Banner::Never => {}
     }
+    let manager = ServiceManager::find();
+    manager.ready();
+    let watchdog = tokio::spawn(manager.clone().feed_watchdog(server.pulse()));
     let (shutdown, reconfigure) = (server.shutdown(), server.reconfigure());
     let signalled = tokio::spawn(async move {
         loop {
             let cause = tokio::select! {
                 request = signals.next() => match request {
                     Request::End => {
+                        manager.stopping();
                         shutdown.request().await;
                         continue;
                     }
@@ -71,11 +76,18 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
                 },
                 () = reload.next() => Cause::Timer,
             };
+            if cause == Cause::Signal {
+                manager.reloading();
+            }
             reload.apply(cause, &reconfigure).await;
+            if cause == Cause::Signal {
+                manager.ready();
+            }
         }
     });
     let ended = server.wait().await;
     tracing::info!("stopped");
+    watchdog.abort();
     signalled.abort();
     // This ends the log, after everything is written.
     let _ = signalled.await;

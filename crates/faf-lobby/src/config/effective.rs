@@ -82,10 +82,15 @@ fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
     one == other || matches!(numbers, (Some(one), Some(other)) if one == other)
 }
 
+/// Returns whether the value of a setting is never shown.
+pub(crate) fn is_secret(setting: &str) -> bool {
+    entry(setting).is_some_and(|entry| entry.kind == Kind::Secret)
+}
+
 /// Formats the value of a setting for people: a secret as `***`, and a URL without its user
 /// information, which may hold a password. A user without a password is none.
 fn shown(setting: &str, value: &Value) -> String {
-    if entry(setting).is_some_and(|entry| entry.kind == Kind::Secret) && value.as_str() != Some("") {
+    if is_secret(setting) && value.as_str() != Some("") {
         return "***".to_owned();
     }
     let text = match value {
@@ -125,6 +130,8 @@ mod tests {
 
     #[test]
     fn passwords_of_urls_are_not_shown() {
+        let secret = |text: &str| shown("broker_password", &Value::from(text));
+        assert_eq!([secret("hunter2"), secret("a@b://c@d"), secret("")], ["***", "***", ""]);
         let shown = |text: &str| shown("policy_server", &Value::from(text));
         assert_eq!(shown("https://me:secret@host/x@y"), "https://***@host/x@y");
         assert_eq!(shown("https://host/x@y"), "https://host/x@y");

@@ -156,9 +156,7 @@ struct Layers {
 
 impl Layers {
     fn add_faf(&mut self, mut configuration: FafConfiguration) {
-        let settings = configuration.settings();
-        // Settings of parts that are not in this version are none of the operator's mistakes.
-        for derived in settings.into_iter().filter(|derived| entry(derived.setting).is_some()) {
+        for derived in configuration.settings() {
             self.add(derived.setting, derived.value, derived.origin);
         }
         self.problems.extend(configuration.problems);

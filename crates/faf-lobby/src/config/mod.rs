@@ -25,11 +25,13 @@ use hyper::header::HeaderName;
 use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Value;
-use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
+
+use crate::publish::problem_of_exchange;
 
 pub(crate) use catalogue::{Entry, Kind, default_file, out_of_range};
 pub use database::{DatabaseAddress, MariaDbAddress};
-pub(crate) use effective::Effective;
+pub(crate) use effective::{Effective, is_secret};
 pub(crate) use layers::{Origin, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 pub(crate) use table::CATALOGUE;
@@ -215,6 +217,7 @@ impl Settings {
                 problems.push((setting, problem));
             }
         }
+        problems.extend(self.problems_of_broker());
         problems.extend(self.clashes());
         problems.extend(self.log_filter().err().map(|error| ("log", error)));
         if let Some(word) = log_targets(&self.log).find(|word| looks_like_level(word)) {
@@ -222,6 +225,27 @@ impl Settings {
                 format!("`{word}` is not a level; the levels are: off, error, warn, info, debug, trace");
             problems.push(("log", problem));
         }
+        problems
+    }
+
+    /// Returns the problems of the settings of the broker, if there is one.
+    fn problems_of_broker(&self) -> Vec<(&'static str, String)> {
+        if self.broker_host.is_empty() {
+            return Vec::new();
+        }
+        let mut problems = Vec::new();
+        if !cfg!(feature = "rabbitmq") {
+            let problem =
+                "this build knows no broker; use a release, build with `--features rabbitmq`, or remove it";
+            problems.push(("broker_host", problem.to_owned()));
+        }
+        if self.broker_host.contains(['/', '@', ' ']) {
+            let problem =
+                "it is a host name or an address, not a URL; the other parts have settings of their own";
+            problems.push(("broker_host", problem.to_owned()));
+        }
+        problems
+            .extend(problem_of_exchange(&self.broker_exchange).map(|problem| ("broker_exchange", problem)));
         problems
     }
 
@@ -275,7 +299,10 @@ impl Settings {
     /// # Errors
     /// A description, if the filter cannot be understood.
     pub(crate) fn log_filter(&self) -> Result<Targets, String> {
-        self.log.parse().map_err(|error: ParseError| error.to_string())
+        let filter: Targets = self.log.parse().map_err(|error: ParseError| error.to_string())?;
+        // The library of the broker logs each failed attempt to connect; the server logs the first.
+        let names_library = log_targets(&self.log).any(|target| target.starts_with("lapin"));
+        Ok(if names_library { filter } else { filter.with_target("lapin", LevelFilter::OFF) })
     }
 
     /// Returns the settings of the lobby's core.
@@ -360,7 +387,7 @@ impl Settings {
 
 /// Returns the targets in a log filter: `info,hyper=warn` names `hyper`.
 fn log_targets(filter: &str) -> impl Iterator<Item = &str> {
-    let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
     let words = filter.split(',').map(str::trim).filter(|word| !word.is_empty());
     words.filter(move |word| !is_level(word)).map(|word| word.split(['=', '[']).next().unwrap_or(word))
 }
@@ -381,8 +408,10 @@ fn looks_like_level(word: &str) -> bool {
 
 /// Returns whether there is a log target with this name: a crate, or a part of one.
 fn is_known_target(target: &str) -> bool {
-    const CRATES: [&str; 14] = [
+    const CRATES: [&str; 16] = [
         "faf_lobby",
+        "faf_lobby_rabbitmq",
+        "lapin",
         "faf_lobby_core",
         "faf_connection",
         "faf_protocol",

@@ -134,11 +134,11 @@ settings! {
         /// it is "anywhere".
         open_registration: Exposure = false, Switch;
 
-        /// Pages with which today's clients log in without FAF's identity service, on the address of
-        /// `http`: `/oauth2/auth`, `/oauth2/token`, `/.well-known/jwks.json`, `/lobby/access` and
-        /// `/me`. They are meant for authors of clients and for a LAN, and work only while every
-        /// listener is on loopback, unless it is "anywhere"; then put a proxy with TLS in front of
-        /// them. They accept passwords even without allow_password_login.
+        /// Pages with which today's clients log in without FAF's identity service, on the address
+        /// of `http`: `/oauth2/auth`, `/oauth2/token`, `/.well-known/jwks.json`, `/lobby/access`
+        /// and `/me`. They are meant for authors of clients and for a LAN, and work only while
+        /// every listener is on loopback, unless it is "anywhere"; then put a proxy with TLS in
+        /// front of them. They accept passwords even without allow_password_login.
         login_pages: Exposure = false, Switch;
 
         /// URL that `/lobby/access` gives to clients, such as "wss://ws.example.org/". Empty for
@@ -434,6 +434,31 @@ settings! {
         /// many players connect in trusted_proxies, and let it forward their addresses. Connections
         /// through a trusted proxy that does not are not counted here.
         unauthenticated_limit_per_address: usize = 64, Count(1.0..=1_000_000.0);
+    }
+    section "The broker" about
+        "Results, ratings, achievements and reports go to other services of FAF through RabbitMQ, and messages for \
+         players come back: see the guide. The server runs without it, and while it is away. An environment \
+         variable is the best place for the password, since everybody on the machine can read flags."
+    {
+        /// Host name or address of RabbitMQ. Empty for none. It needs a build with the feature
+        /// `rabbitmq`, which releases have.
+        broker_host: String = "", Text;
+
+        /// TCP port of RabbitMQ.
+        broker_port: u16 = 5672, Count(1.0..=65_535.0);
+
+        /// Account at RabbitMQ.
+        broker_user: String = "faf-lobby-server", Text;
+
+        /// Password of that account. It is never shown.
+        broker_password: Secret = "", Secret;
+
+        /// Virtual host at RabbitMQ. The slash at the beginning is part of the name.
+        broker_vhost: String = "/faf-core", Text;
+
+        /// Exchange for all messages, which is declared as a durable topic exchange. Its name is
+        /// also part of the names of the server's queues.
+        broker_exchange: String = "faf-lobby", Text;
     }
     section "Links for players" {
         /// Address of the web site, for notices.

@@ -196,6 +196,7 @@ pub(crate) fn write(line: &LogLine) {
         LogLine::Banned { .. }
         | LogLine::Refused { .. }
         | LogLine::SentAway { .. }
+        | LogLine::NotificationForNobody { .. }
         | LogLine::GameMessageIgnored { .. } => {
             tracing::debug!(target: LOBBY, "{line}");
         }

@@ -6,12 +6,15 @@
 //!         |  one transaction                               |
 //!         v                                                v
 //!   database: outbox  --->  relay, in order,  --->  Publisher: log, subscribers
-//!                           at least once
+//!                           at least once   \              |
+//!                                            +-> broker <--+
 //! ```
 //!
-//! As long as there is no broker, the log and subscribers within the process are the
-//! only receivers.
+//! Without a broker, the log and subscribers within the process are the only receivers. With one,
+//! a message is removed from the outbox when the broker has confirmed it, and subscribers get it
+//! then.
 
+mod broker;
 mod relay;
 
 use std::sync::Arc;
@@ -22,7 +25,10 @@ use tokio::sync::broadcast;
 use crate::ops::metrics::Metrics;
 use crate::store::Message;
 
+pub(crate) use broker::{Broker, BrokerState, problem_of_exchange};
 pub(crate) use relay::{Relay, Signal};
+
+use broker::Reporter;
 
 /// Messages kept for a slow subscriber; a game of 16 players with statistics makes about a hundred.
 /// A subscriber that falls further behind misses the oldest.
@@ -32,12 +38,15 @@ pub(crate) const SUBSCRIBER_BACKLOG: usize = 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Publisher {
     subscribers: broadcast::Sender<Message>,
+    /// Publishes reports at the broker, if there is one.
+    reporter: Option<Reporter>,
     metrics: Arc<Metrics>,
 }
 
 impl Publisher {
-    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { subscribers: broadcast::channel(SUBSCRIBER_BACKLOG).0, metrics }
+    pub(crate) fn new(broker: Option<&Broker>, metrics: Arc<Metrics>) -> Self {
+        let reporter = broker.map(Broker::reporter);
+        Self { subscribers: broadcast::channel(SUBSCRIBER_BACKLOG).0, reporter, metrics }
     }
 
     /// Subscribes to all messages from now on.
@@ -50,6 +59,9 @@ impl Publisher {
     pub(crate) fn report(&self, publication: &Publication) {
         let routing_key = publication.routing_key();
         self.metrics.count_publication(routing_key);
+        if let Some(reporter) = &self.reporter {
+            reporter.report(publication);
+        }
         // Reports come every second and can be long, so the body is serialized only for a receiver.
         let is_logged = tracing::enabled!(tracing::Level::TRACE);
         if !is_logged && self.subscribers.receiver_count() == 0 {

@@ -2,7 +2,11 @@
 //!
 //! Messages are delivered in the order in which they were written, and are deleted afterwards.
 //! After a crash in between, they are delivered again: at-least-once delivery.
+//!
+//! With a broker, a message is delivered when the broker has confirmed it. Messages of different
+//! games do not wait for one another then, so that they may be confirmed in another order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,12 +15,16 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::Publisher;
+use super::broker::{Away, Delivery};
+use super::{Broker, Publisher};
 use crate::ops::metrics::Metrics;
-use crate::store::{Store, StoreError};
+use crate::store::{Message, Store, StoreError};
 
 /// Messages that are delivered and deleted together.
 const BATCH_MESSAGES: u32 = 100;
+
+/// Messages that wait for the broker together. If it refuses so many, all later ones wait, too.
+const BROKER_BATCH_MESSAGES: u32 = 1000;
 
 /// Time between two checks of the outbox without a signal: a write may have succeeded although the
 /// database reported a failure.
@@ -59,11 +67,13 @@ impl Relay {
     pub(crate) fn start(
         store: Store,
         publisher: Publisher,
+        broker: Option<&Broker>,
         metrics: Arc<Metrics>,
         signal: Arc<Signal>,
     ) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let worker = Worker { store, publisher, metrics, signal };
+        let delivery = broker.map(|broker| broker.delivery(store.clone()));
+        let worker = Worker { store, publisher, delivery, metrics, signal };
         Self { stop, running: tokio::spawn(worker.run(stopped)) }
     }
 
@@ -85,20 +95,34 @@ impl Relay {
 struct Worker {
     store: Store,
     publisher: Publisher,
+    delivery: Option<Delivery>,
     metrics: Arc<Metrics>,
     signal: Arc<Signal>,
 }
 
+/// Outcome of an attempt to deliver all messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drained {
+    /// The outbox is empty.
+    All,
+    /// The broker has refused messages, or does not confirm them.
+    Unconfirmed,
+    /// There is no connection to the broker.
+    Away,
+}
+
 impl Worker {
-    async fn run(self, mut stopped: oneshot::Receiver<()>) {
+    async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
         let mut is_failing = false;
         loop {
             let raised = self.signal.raised.load(Ordering::SeqCst);
             let pause = match self.drain().await {
-                Ok(()) => {
-                    self.signal.handled.store(raised, Ordering::SeqCst);
+                Ok(drained) => {
                     is_failing = false;
-                    POLL_INTERVAL
+                    if drained == Drained::All {
+                        self.signal.handled.store(raised, Ordering::SeqCst);
+                    }
+                    if drained == Drained::Unconfirmed { RETRY_DELAY } else { POLL_INTERVAL }
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut is_failing, true) {
@@ -110,24 +134,41 @@ impl Worker {
             tokio::select! {
                 () = self.signal.changed.notified() => {}
                 () = sleep(pause) => {}
+                // The broker is back.
+                () = connection_changed(&mut self.delivery) => {}
                 // Also resolves if the sender was dropped.
                 _ = &mut stopped => break,
             }
         }
-        if let Err(error) = self.drain().await {
-            tracing::warn!(%error, "messages for other services are left in the database; the next server delivers them");
+        match self.drain().await {
+            Ok(Drained::All) => {}
+            Ok(Drained::Unconfirmed | Drained::Away) => tracing::warn!(
+                "the broker has not confirmed all messages for other services; the next server delivers them"
+            ),
+            Err(error) => {
+                tracing::warn!(%error, "messages for other services are left in the database; the next server delivers them");
+            }
         }
     }
 
     /// Delivers all messages in the outbox.
-    async fn drain(&self) -> Result<(), StoreError> {
+    async fn drain(&mut self) -> Result<Drained, StoreError> {
+        let limit = if self.delivery.is_some() { BROKER_BATCH_MESSAGES } else { BATCH_MESSAGES };
         loop {
-            let waiting = self.store.waiting_messages(BATCH_MESSAGES).await?;
+            let waiting = self.store.waiting_messages(limit).await?;
             self.metrics.set_outbox_waiting(waiting.count);
             if waiting.messages.is_empty() {
-                return Ok(());
+                return Ok(Drained::All);
             }
-            let (numbers, messages): (Vec<i64>, Vec<_>) = waiting.messages.into_iter().unzip();
+            let delivered = match &mut self.delivery {
+                Some(delivery) => match confirmed(delivery, waiting.messages).await {
+                    Ok(delivered) if delivered.is_empty() => return Ok(Drained::Unconfirmed),
+                    Ok(delivered) => delivered,
+                    Err(Away) => return Ok(Drained::Away),
+                },
+                None => waiting.messages,
+            };
+            let (numbers, messages): (Vec<i64>, Vec<_>) = delivered.into_iter().unzip();
             messages.into_iter().for_each(|message| self.publisher.deliver(message));
             // Messages that are not deleted would be delivered again and again, so this waits until
             // the database can be written. Until then there cannot be new messages either.
@@ -139,6 +180,24 @@ impl Worker {
     }
 }
 
+/// Publishes messages at the broker, and returns those that it has confirmed, in that order.
+async fn confirmed(
+    delivery: &mut Delivery,
+    messages: Vec<(i64, Message)>,
+) -> Result<Vec<(i64, Message)>, Away> {
+    let numbers = delivery.deliver(&messages).await?;
+    let mut messages: BTreeMap<i64, Message> = messages.into_iter().collect();
+    Ok(numbers.into_iter().filter_map(|number| messages.remove_entry(&number)).collect())
+}
+
+/// Waits until the broker comes or goes; for ever without one.
+async fn connection_changed(delivery: &mut Option<Delivery>) {
+    match delivery {
+        Some(delivery) => delivery.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use faf_lobby_core::{GamePublications, GameWrite, Publication};
@@ -146,7 +205,6 @@ mod tests {
     use tokio::sync::broadcast::Receiver;
 
     use super::*;
-    use crate::store::Message;
     use crate::store::sqlite::testing::{new_sqlite, refuse_writes};
 
     /// A relay's dependencies, and the messages that it delivers.
@@ -161,14 +219,14 @@ mod tests {
     impl Fixture {
         fn new(store: Store) -> Self {
             let metrics = Arc::new(Metrics::new());
-            let publisher = Publisher::new(Arc::clone(&metrics));
+            let publisher = Publisher::new(None, Arc::clone(&metrics));
             let delivered = publisher.subscribe();
             Self { store, signal: Arc::default(), metrics, publisher, delivered }
         }
 
         fn start(&self) -> Relay {
             let (metrics, signal) = (Arc::clone(&self.metrics), Arc::clone(&self.signal));
-            Relay::start(self.store.clone(), self.publisher.clone(), metrics, signal)
+            Relay::start(self.store.clone(), self.publisher.clone(), None, metrics, signal)
         }
 
         /// Stores events with these counts in the outbox.

@@ -106,7 +106,7 @@ impl Owner {
                 let is_lost = |now: &faf_lobby_mariadb::Ownership| *now == faf_lobby_mariadb::Ownership::Lost;
                 if ownership.wait_for(is_lost).await.is_err() {
                     // The thread that watches the ownership ends only after the loss.
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }
         }

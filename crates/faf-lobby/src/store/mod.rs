@@ -118,8 +118,8 @@ impl Store {
     }
 
     /// Returns what to store for a password, of which clients send this digest: a hash, or in FAF's
-    /// database the digest itself, with which FAF's other services compare it. A hash takes tens of
-    /// milliseconds.
+    /// database the digest itself, with which FAF's other services compare it. To hash it takes
+    /// tens of milliseconds.
     ///
     /// # Errors
     /// A description, if the system provides no random numbers.

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broker;
 mod check;
 mod database;
 mod explain_player;
 mod listing;
 mod log;
 mod online;
+mod service_manager;
 mod signals;
 mod support;
 
@@ -51,6 +53,7 @@ fn help_is_found_everywhere() {
         "game list",
         "matchmaking replay",
         "backup",
+        "healthcheck",
         "config",
         "check",
     ] {
@@ -104,6 +107,21 @@ fn open_registration_on_public_addresses_must_be_confirmed() {
     assert!(error.contains("0.0.0.0:0") && error.contains("anywhere"), "{error}");
     operator.succeed("check --open-registration=anywhere --http 0.0.0.0:0");
     operator.succeed("check --open-registration");
+}
+
+#[test]
+fn login_pages_on_public_addresses_must_be_confirmed() {
+    let operator = Operator::new();
+    let error = operator.fail("serve --login-pages --http 0.0.0.0:0", 3);
+    assert!(error.contains("login_pages") && error.contains("anywhere"), "{error}");
+    operator.succeed("check --login-pages=anywhere --http 0.0.0.0:0");
+    operator.succeed("check --login-pages");
+    assert!(operator.fail("check --login-pages --http off", 3).contains("http, which is off"));
+    assert!(operator.fail("check --login-pages --websocket off", 3).contains("access_url"));
+    operator.succeed("check --login-pages --websocket off --access-url wss://ws.example.org/");
+    for wrong in ["https://example.org/", "example.org", "wss://"] {
+        assert!(operator.fail(&format!("check --access-url {wrong}"), 3).contains("access_url"), "{wrong}");
+    }
 }
 
 #[test]

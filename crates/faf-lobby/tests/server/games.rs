@@ -78,7 +78,7 @@ async fn explain(server: &TestServer, id: u64) -> String {
 }
 
 /// Waits until a client has received the new ratings of both players.
-async fn receive_ratings(client: &mut Client) {
+pub(crate) async fn receive_ratings(client: &mut Client) {
     let message = client.receive_containing(r#""number_of_games":1"#).await;
     let players = parse(message.as_str());
     for (player, (mean, deviation)) in players["players"].as_array().unwrap().iter().zip(expected_ratings()) {

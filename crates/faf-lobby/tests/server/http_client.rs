@@ -35,8 +35,8 @@ impl Response {
     }
 }
 
-/// Sends a request on a connection of its own. Without a `Host` among the headers, it is for the
-/// address.
+/// Sends a request on a connection of its own. Without a `Host` among the headers, the address is
+/// the host.
 pub(crate) async fn send(
     address: SocketAddr,
     method: &str,

@@ -16,7 +16,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 const REDIRECT: &str = "http://127.0.0.1:53124/callback";
 
-/// What a client asks for.
+/// The request of a client.
 const REQUEST: [(&str, &str); 7] = [
     ("response_type", "code"),
     ("client_id", "test-client"),
@@ -275,6 +275,8 @@ async fn pages_cannot_be_framed_or_cached() {
         cookie.contains("; HttpOnly; SameSite=Strict") && cookie.contains("Path=/oauth2/auth"),
         "{cookie}"
     );
+    // The server of this test has open registration.
+    assert!(page.body.contains("A new name creates an account"));
 }
 
 #[tokio::test]
@@ -336,6 +338,21 @@ async fn resources_need_a_token_of_this_server() {
         pages.authenticate(foreign["access_token"].as_str().unwrap()).await["command"],
         "authentication_failed"
     );
+}
+
+#[tokio::test]
+async fn tokens_of_a_trusted_issuer_open_resources_too() {
+    let keys = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(keys.path(), faf_testkit::token::JWKS).unwrap();
+    let jwks = keys.path().to_str().unwrap().to_owned();
+    let pages = Pages::start_with(|settings| settings.jwks = jwks).await;
+    let me = get_with(pages.address, "/me", &faf_testkit::token::token_of(1)).await;
+    assert_eq!(me.json()["data"]["attributes"]["userName"], "Ada");
+    let of_nobody = get_with(pages.address, "/me", &faf_testkit::token::token_of(99)).await;
+    assert_eq!((of_nobody.status, of_nobody.json()["error"].clone()), (401, json!("invalid_token")));
+    let other = faf_testkit::token::sign(r#"{"sub":"1","scp":["email"],"exp":4102444800}"#);
+    let refused = get_with(pages.address, "/lobby/access", &other).await;
+    assert_eq!((refused.status, refused.json()["error"].clone()), (403, json!("insufficient_scope")));
 }
 
 #[tokio::test]

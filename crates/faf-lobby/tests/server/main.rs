@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod before_login;
+mod broker;
 mod crowds;
 mod few_files;
 mod games;
@@ -17,6 +18,7 @@ mod lobby;
 mod locked_database;
 mod login_pages;
 mod monitoring;
+mod ports;
 mod proxies;
 mod reading;
 mod recording;

@@ -117,7 +117,11 @@ fn problems(asked: &Asked, figures: &Figures) -> Vec<String> {
 
 /// Runs a server in which everything happens that is counted; returns its figures.
 async fn figures() -> Figures {
-    let server = TestServer::start_with_queues().await;
+    // A broker, at an address where nothing listens.
+    let server = TestServer::start_with_queues_and(|settings| {
+        (settings.broker_host, settings.broker_port) = ("127.0.0.1".to_owned(), 1);
+    })
+    .await;
     let mut ada = server.log_in(WireFormat::WebSocket, "Ada").await;
     let mut bob = server.log_in(WireFormat::SimpleJson, "Bob").await;
     let mut cem = server.log_in(WireFormat::QDataStream, "Cem").await;

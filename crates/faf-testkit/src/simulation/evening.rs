@@ -8,7 +8,8 @@ use std::time::Duration;
 use faf_lobby_core::matchmaking::violations::ViolationSettings;
 use faf_lobby_core::matchmaking::{MatchSettings, MatchmakingSettings};
 use faf_lobby_core::{Audience, ConnId, Effect, Event, RequestId, Settings};
-use faf_protocol::{Country, GameId, PlayerId, SessionNumber};
+use faf_protocol::server_message::{Notice, NoticeStyle};
+use faf_protocol::{Country, GameId, Message, PlayerId, ServerMessage, SessionNumber};
 
 use super::COMMON_LOSSES_SHARE;
 use super::coverage::Coverage;
@@ -334,6 +335,7 @@ impl Evening {
             let player = PlayerId(self.random.within(1..self.plan.players as u64 + 2) as u32);
             probe_login(&self.environment.world, self.environment.moment(self.now), player);
         }
+        self.hear_from_other_services()?;
         if self.is_late {
             return Ok(());
         }
@@ -361,6 +363,24 @@ impl Evening {
             self.change_queues();
         }
         Ok(())
+    }
+
+    /// Other services have a message for a player or for all, or have changed an avatar.
+    fn hear_from_other_services(&mut self) -> Result<(), Violation> {
+        // One of these players was never online.
+        let seconds = self.now.as_secs();
+        let player = PlayerId((1 + seconds % (self.plan.players as u64 + 1)) as u32);
+        let to = match seconds % 60 {
+            0 => None,
+            20 | 40 => Some(player),
+            10 | 11 | 30 | 50 => return self.tell(Event::AvatarChanged { player }),
+            _ => return Ok(()),
+        };
+        let notice = Notice::new(NoticeStyle::Info, "a message of another service");
+        match Message::from_value(&ServerMessage::Notice(notice)) {
+            Ok(message) => self.tell(Event::Notification { to, message }),
+            Err(_) => Ok(()),
+        }
     }
 
     /// The network fails for many players at once.

@@ -1,4 +1,4 @@
-//! What a client asks for when it opens the login page (RFC 6749 section 4.1.1, RFC 7636).
+//! The request with which a client opens the login page (RFC 6749 section 4.1.1, RFC 7636).
 
 use axum::http::Uri;
 use axum::http::uri::Authority;
@@ -151,8 +151,8 @@ impl Redirect {
         format!("{}{separator}{}", self.text, query.finish())
     }
 
-    /// Returns where a policy must allow a form to lead: to this address. Policies cannot name IPv6
-    /// addresses.
+    /// Returns the target that a policy must allow for a form that leads to this address. Policies
+    /// cannot name an IPv6 address, so all of `http:` is allowed then.
     pub(super) fn for_policy(&self) -> String {
         match self.authority.host().starts_with('[') {
             true => "http:".to_owned(),

@@ -13,7 +13,7 @@ use ring::hmac;
 
 use super::authorization::{Authorization, Redirect, Refusal};
 use super::form::Form;
-use super::page::{self, Problem};
+use super::page::{self, Problem, Shown};
 use super::{LoginPages, PeerAddress, read_form};
 use crate::auth::passwords;
 
@@ -127,7 +127,8 @@ fn show(
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let proof = URL_SAFE_NO_PAD.encode(hmac::sign(&pages.form_key, cookie.as_bytes()));
-    let mut response = page::login(authorization, &proof, login, problem);
+    let registers = pages.requests.registers;
+    let mut response = page::login(authorization, &Shown { proof: &proof, login, problem, registers });
     let cookie = format!(
         "{COOKIE_NAME}={cookie}; Path=/oauth2/auth; Max-Age={COOKIE_LIFE}; HttpOnly; SameSite=Strict"
     );

@@ -1,14 +1,14 @@
 //! Login for today's clients without FAF's identity service: OAuth 2 with PKCE, in the browser.
 //!
 //! ```text
-//!   client                      browser                        this server
-//!     | listens on 127.0.0.1:X     |                              |
-//!     |--- opens ----------------->|--- GET  /oauth2/auth?... --->|  authorize.rs: the page
-//!     |                            |--- POST /oauth2/auth ------->|  name and password
-//!     |<-- 127.0.0.1:X/?code=... --|<-- 303 ----------------------|  grants.rs: a code for a minute
-//!     |--- POST /oauth2/token, code and verifier ---------------->|  token.rs: an access token
-//!     |--- GET  /me, /lobby/access, access token ---------------->|  resources.rs
-//!     |--- WebSocket, auth, access token ------------------------>|
+//!   client                       browser                      this server
+//!     | listens on 127.0.0.1:X      |                            |
+//!     |--- opens ------------------>|-- GET  /oauth2/auth?... -->|  authorize.rs: the page
+//!     |                             |-- POST /oauth2/auth ------>|  name and password
+//!     |<-- 127.0.0.1:X/?code=... ---|<- 303 ---------------------|  grants.rs: a code
+//!     |--- POST /oauth2/token, code and verifier --------------->|  token.rs: an access token
+//!     |--- GET /me, /lobby/access, access token ---------------->|  resources.rs
+//!     |--- WebSocket, auth, access token ----------------------->|
 //! ```
 //!
 //! The pages are part of the HTTP interface if `login_pages` is on. While it is on for loopback
@@ -269,6 +269,32 @@ mod tests {
         assert_eq!(address("10.0.0.2", Some("1.2.3.4")).as_deref(), Some("10.0.0.2"));
     }
 
+    /// A body of which nothing arrives.
+    struct Silent;
+
+    impl hyper::body::Body for Silent {
+        type Data = bytes::Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, std::convert::Infallible>>>
+        {
+            std::task::Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_must_arrive_soon_and_be_short() {
+        let begin = Instant::now();
+        assert_eq!(read_form(Body::new(Silent)).await.err(), Some(StatusCode::REQUEST_TIMEOUT));
+        assert!(begin.elapsed() < BODY_TIMEOUT * 2);
+        let of = async |length: usize| read_form(Body::from(vec![b'a'; length])).await.err();
+        assert_eq!(of(BODY_LIMIT).await, None);
+        assert_eq!(of(BODY_LIMIT + 1).await, Some(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_address_that_fails_often_must_wait() {
         let (pages, _) = testing::pages().await;
@@ -288,9 +314,8 @@ mod tests {
     #[test]
     fn a_request_is_for_exactly_one_host() {
         let hosts = |hosts: &[&str]| {
-            let mut headers = HeaderMap::new();
-            hosts.iter().for_each(|host| drop(headers.append(HOST, host.parse().unwrap())));
-            super::host(&headers).map(|host| host.to_string())
+            let headers = hosts.iter().map(|host| (HOST, host.parse().unwrap())).collect();
+            host(&headers).map(|host| host.to_string())
         };
         assert_eq!(hosts(&["localhost:8011"]).as_deref(), Some("localhost:8011"));
         assert_eq!(hosts(&["[::1]:8011"]).as_deref(), Some("[::1]:8011"));

@@ -50,13 +50,21 @@ impl Problem {
     }
 }
 
+/// The parts of a login page that do not come from the client's request.
+#[derive(Debug, Default)]
+pub(super) struct Shown<'a> {
+    /// Proves that the form comes from this page.
+    pub(super) proof: &'a str,
+    /// The name that was entered before.
+    pub(super) login: &'a str,
+    pub(super) problem: Option<Problem>,
+    /// Whether a new name creates an account.
+    pub(super) registers: bool,
+}
+
 /// Returns the page that asks for name and password.
-pub(super) fn login(
-    authorization: &Authorization,
-    proof: &str,
-    login: &str,
-    problem: Option<Problem>,
-) -> Response {
+pub(super) fn login(authorization: &Authorization, shown: &Shown<'_>) -> Response {
+    let Shown { proof, login, problem, registers } = *shown;
     let Authorization { client, redirect, state, scope, challenge } = authorization;
     let alert = problem.map_or_else(String::new, |problem| {
         format!(r#"<p class="problem" id="problem" role="alert">{}</p>"#, escape(problem.text()))
@@ -74,6 +82,10 @@ pub(super) fn login(
     ];
     // After an error, the next thing to type is the password.
     let [name_focus, password_focus] = if login.is_empty() { ["autofocus", ""] } else { ["", "autofocus"] };
+    let registration = match registers {
+        true => r#"<p class="quiet small">A new name creates an account with this password.</p>"#,
+        false => "",
+    };
     let described = if problem.is_some() { r#"aria-describedby="problem""# } else { "" };
     let content = format!(
         r#"<h1>Log in</h1>
@@ -85,6 +97,7 @@ pub(super) fn login(
 <input id="login" name="login" value="{}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="100" required {described} {name_focus}>
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" maxlength="1000" required {described} {password_focus}>
+{registration}
 <button>Log in</button>
 </form>
 <p class="quiet small">Your browser then returns to <b>{}</b>, where the client calls itself <b>{}</b>. If you did not start a
@@ -121,7 +134,7 @@ fn respond(status: StatusCode, title: &str, content: &str, form_action: &str) ->
         (CONTENT_SECURITY_POLICY, &policy),
         (X_FRAME_OPTIONS, "DENY"),
     ];
-    // The title is one of ours, and the content comes last: nothing in it is taken for a placeholder.
+    // The title is ours, and the content comes last, so nothing in it is taken for a placeholder.
     let page = PAGE.replacen("{title}", title, 1).replacen("{content}", content, 1);
     (status, headers, page).into_response()
 }
@@ -166,7 +179,8 @@ mod tests {
             scope: hostile.to_owned(),
             ..authorization()
         };
-        let page = text(login(&request, "proof", hostile, Some(Problem::Wrong))).await;
+        let shown = Shown { login: hostile, problem: Some(Problem::Wrong), ..Shown::default() };
+        let page = text(login(&request, &shown)).await;
         assert!(!page.contains("<script") && !page.contains("'1'"), "{page}");
         let escaped = "&quot;&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;{content}{title}";
         assert_eq!(page.matches(escaped).count(), 5, "client twice, state, scope, name: {page}");
@@ -175,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_policy_allows_the_style_and_the_way_back_only() {
-        let response = login(&authorization(), "proof", "", None);
+        let response = login(&authorization(), &Shown::default());
         let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
         assert!(policy.contains("form-action 'self' http://127.0.0.1:1234;"), "{policy}");

@@ -1,4 +1,4 @@
-//! What a client asks for with its access token, and the keys that verify such tokens.
+//! Resources that a client requests with its access token, and the keys that verify such tokens.
 
 use std::net::IpAddr;
 use std::sync::Arc;

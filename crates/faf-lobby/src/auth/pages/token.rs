@@ -48,7 +48,9 @@ pub(super) async fn exchange(
     body: Body,
 ) -> Response {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.split(';').next().is_some_and(|kind| kind.trim() == "application/x-www-form-urlencoded") {
+    // A charset may follow.
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         let description = "the body must be application/x-www-form-urlencoded".to_owned();
         return Refused { error: "invalid_request", description }.into_response();
     }
@@ -230,6 +232,13 @@ mod tests {
         assert_eq!(error(grant(&pages, &refresh(&token)).await), "invalid_grant");
         advance(REFRESH_LIFE).await;
         assert_eq!(error(grant(&pages, &refresh(&next)).await), "invalid_grant");
+    }
+
+    #[tokio::test]
+    async fn an_account_that_is_gone_gets_no_token() {
+        let (pages, _) = pages().await;
+        let code = pages.grants().issue_code(PlayerId(999), authorization(), pages.now()).unwrap();
+        assert_eq!(error(grant(&pages, &exchange(&code)).await), "invalid_grant");
     }
 
     #[tokio::test]

@@ -37,7 +37,7 @@ pub(crate) struct OwnTokens {
     validation: Validation,
 }
 
-/// What a token is.
+/// The kinds of tokens.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Checked {
     /// One of the server's own, of this player unless it is not valid.
@@ -125,8 +125,8 @@ impl OwnTokens {
         }))
     }
 
-    /// Returns the key set with which others verify these tokens. It creates the key if there is
-    /// none.
+    /// Returns the key set with which others verify these tokens, and creates the key if there is
+    /// none yet.
     pub(crate) async fn jwks(&self) -> Result<Value, OwnTokenError> {
         Ok(json!({"keys": [self.key_or_new().await?.jwk()]}))
     }
@@ -213,7 +213,7 @@ mod tests {
         for token in [format!("{}.{forged}.{}", parts[0], parts[2]), format!("{}.{}.", parts[0], parts[1])] {
             assert!(is_refused(&tokens.check(&token, 1500).await.unwrap(), "signature"), "{token}");
         }
-        // A token without signature, or signed with the public key, does not become valid by its header.
+        // A token without signature, or with another kind of it, is not valid.
         let name = tokens.key().await.unwrap().unwrap().name().to_owned();
         for algorithm in ["none", "HS256", "PS256"] {
             let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{algorithm}","kid":"{name}"}}"#));

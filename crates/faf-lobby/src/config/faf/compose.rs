@@ -4,7 +4,7 @@ use faf_protocol::WireFormat;
 use toml::Value;
 
 use super::values::{Listener, Typed};
-use super::{Derived, FILE_VARIABLE, FafConfiguration, Origin};
+use super::{Derived, FILE_VARIABLE, FafConfiguration, Kind, Origin, as_setting};
 
 /// Keys of the database.
 const DATABASE: &[&str] = &["DB_SERVER", "DB_PORT", "DB_LOGIN", "DB_NAME", "DB_PASSWORD", "DB_FLYWAY_TABLE"];
@@ -119,16 +119,15 @@ impl FafConfiguration {
         if !self.applies(BROKER) {
             return Vec::new();
         }
-        let url = format!(
-            "amqp://{}@{}/{}",
-            percent_encoded(&self.text("MQ_USER")),
-            address(&self.text("MQ_SERVER"), &self.text("MQ_PORT")),
-            percent_encoded(&self.text("MQ_VHOST"))
-        );
+        let text = |setting, key| self.derived(setting, self.text(key), &[key]);
+        let port = as_setting(Kind::Count, self.value("MQ_PORT"));
         vec![
-            self.derived("broker", url, &BROKER[..4]),
-            self.derived("broker_password", self.text("MQ_PASSWORD"), &["MQ_PASSWORD"]),
-            self.derived("broker_exchange", self.text("MQ_EXCHANGE_NAME"), &["MQ_EXCHANGE_NAME"]),
+            text("broker_host", "MQ_SERVER"),
+            self.derived("broker_port", port, &["MQ_PORT"]),
+            text("broker_user", "MQ_USER"),
+            text("broker_password", "MQ_PASSWORD"),
+            text("broker_vhost", "MQ_VHOST"),
+            text("broker_exchange", "MQ_EXCHANGE_NAME"),
         ]
     }
 
@@ -211,13 +210,4 @@ fn filter(level: &str) -> Option<String> {
         "trace" | "debug" => format!("info,faf_={level}"),
         level => level.to_owned(),
     })
-}
-
-/// Returns a text as a part of a URL: other bytes than letters, digits and `-._~` are encoded.
-fn percent_encoded(text: &str) -> String {
-    let encoded = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(encoded).collect()
 }

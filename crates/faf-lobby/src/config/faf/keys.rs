@@ -90,12 +90,12 @@ keys! {
     API_TOKEN_URI: Text = "" => Nothing("FAF's server does not use it either");
     API_BASE_URL: Text = "" => Nothing("FAF's server does not use it either");
     HYDRA_JWKS_URI: Text = "https://hydra.faforever.com/.well-known/jwks.json" => Setting("jwks");
-    MQ_USER: Text = "faf-python-server" => Part("broker", "the user");
+    MQ_USER: Text = "faf-python-server" => Part("broker_user", "with the other MQ_ keys");
     MQ_PASSWORD: Text = "banana" => Part("broker_password", "never shown");
-    MQ_SERVER: Text = "127.0.0.1" => Part("broker", "the host");
-    MQ_PORT: Number = "5672" => Part("broker", "the port");
-    MQ_VHOST: Text = "/faf-core" => Part("broker", "the virtual host, whose name begins with the slash");
-    MQ_EXCHANGE_NAME: Text = "faf-rabbitmq" => Part("broker_exchange", "the exchange");
+    MQ_SERVER: Text = "127.0.0.1" => Part("broker_host", "with the other MQ_ keys");
+    MQ_PORT: Number = "5672" => Part("broker_port", "with the other MQ_ keys");
+    MQ_VHOST: Text = "/faf-core" => Part("broker_vhost", "the slash is part of its name");
+    MQ_EXCHANGE_NAME: Text = "faf-rabbitmq" => Part("broker_exchange", "with the other MQ_ keys");
     WWW_URL: Text = "https://www.faforever.com" => Setting("www_url");
     CONTENT_URL: Text = "http://content.faforever.com" => Setting("content_url");
     FAF_POLICY_SERVER_BASE_URL: Text = "http://faf-policy-server" => Part("policy_server", "the URL");

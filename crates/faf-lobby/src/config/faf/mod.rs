@@ -99,7 +99,7 @@ impl FafConfiguration {
             match key(&name) {
                 Some(key) => self.add(key, given.typed(key.kind), at(Some(line))),
                 None => {
-                    self.unused.push(Unused { reason: unknown(&name), key: name, origin: at(Some(line)) })
+                    self.unused.push(Unused { reason: unknown(&name), key: name, origin: at(Some(line)) });
                 }
             }
         }

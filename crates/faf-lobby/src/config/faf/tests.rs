@@ -29,9 +29,6 @@ const KEYS_OF_FAF: &str = "
 /// The file of FAF's production and test servers, July 2026 (ops.md section 14.3).
 const PRODUCTION: &str = include_str!("production.yaml");
 
-/// Settings of other parts of the server that this build may lack.
-const OF_OTHER_PARTS: [&str; 3] = ["broker", "broker_password", "broker_exchange"];
-
 struct Given {
     file: tempfile::NamedTempFile,
     environment: BTreeMap<String, String>,
@@ -89,8 +86,7 @@ fn every_key_of_faf_is_in_the_table() {
         match key.meaning {
             Meaning::Setting(setting) => assert!(entry(setting).is_some(), "{}", key.name),
             Meaning::Part(setting, words) => {
-                let is_here = entry(setting).is_some() || OF_OTHER_PARTS.contains(&setting);
-                assert!(is_here && !words.is_empty(), "{}", key.name);
+                assert!(entry(setting).is_some() && !words.is_empty(), "{}", key.name);
             }
             Meaning::Always(value, reason) => {
                 assert!(
@@ -128,7 +124,6 @@ fn each_key_sets_its_setting_and_no_other() {
         let changed: Vec<_> = CATALOGUE
             .iter()
             .map(|entry| entry.name)
-            .chain(OF_OTHER_PARTS.into_iter().filter(|setting| entry(setting).is_none()))
             .filter(|setting| {
                 with.get(setting).map(|(value, _)| value) != without.get(setting).map(|(value, _)| value)
             })
@@ -195,9 +190,10 @@ fn the_file_of_production_is_accepted() {
     let value = |setting: &str| derived[setting].0.as_str().unwrap().to_owned();
     assert_eq!(value("database"), "mysql://faf-python-server@mariadb:3306/faf_lobby");
     assert_eq!(value("database_history_table"), "flyway_schema_history");
-    assert_eq!(value("broker"), "amqp://faf-lobby-server@rabbitmq:5672/%2Ffaf-core");
-    assert_eq!(value("broker_exchange"), "faf-lobby");
-    assert_eq!([value("database_password"), value("broker_password")], ["hunter2", "hunter3"]);
+    let broker =
+        [&settings.broker_host, &settings.broker_user, &settings.broker_vhost, &settings.broker_exchange];
+    assert_eq!(broker, ["rabbitmq", "faf-lobby-server", "/faf-core", "faf-lobby"]);
+    assert_eq!((settings.broker_port, settings.broker_password.reveal()), (5672, "hunter3"));
     // Keys without effect are named, each once.
     let unused: Vec<_> = effective.unused().iter().map(|unused| unused.key.as_str()).collect();
     for key in ["FORCE_STEAM_LINK", "FORCE_STEAM_LINK_AFTER_DATE", "USE_API", "PROFILING_INTERVAL"] {
@@ -224,8 +220,9 @@ fn the_file_wins_over_the_environment_and_both_over_the_defaults() {
         derived.keys().copied().collect::<Vec<_>>(),
         ["database", "database_history_table", "database_password"]
     );
-    let derived = given(None, &[("MQ_SERVER", "::1")]).derived();
-    assert_eq!(derived["broker"].0.as_str(), Some("amqp://faf-python-server@[::1]:5672/%2Ffaf-core"));
+    let settings = load(None, &[("MQ_SERVER", "mq")]).unwrap();
+    assert_eq!((settings.broker_host.as_str(), settings.broker_user.as_str()), ("mq", "faf-python-server"));
+    assert_eq!(settings.broker_exchange, "faf-rabbitmq");
 }
 
 #[test]
@@ -283,7 +280,7 @@ fn origins_name_every_key() {
     let given = given(Some("DB_SERVER: db\nMQ_SERVER: mq\n"), &[("DB_LOGIN", "me")]);
     let derived = given.derived();
     assert_eq!(derived["database"].1, "FILE, line 1: DB_SERVER; environment variable DB_LOGIN");
-    assert_eq!(derived["broker"].1, "FILE, line 2: MQ_SERVER");
+    assert_eq!(derived["broker_host"].1, "FILE, line 2: MQ_SERVER");
     assert_eq!(derived["database_password"].1, "FAF's default of DB_PASSWORD");
     assert_eq!(derived["http"].1, "environment variable CONFIGURATION_FILE");
 }

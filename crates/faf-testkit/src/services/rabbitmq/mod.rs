@@ -191,8 +191,7 @@ impl Drop for Control {
     }
 }
 
-/// Returns free ports. Another process could take them before the broker does, which then does not
-/// start.
+/// Returns free ports. The broker does not start if another process takes one of them first.
 fn free_ports() -> [u16; 3] {
     let sockets =
         [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port"));

@@ -32,6 +32,8 @@ impl Checker {
             Event::Replied { reply } => return self.replied(reply),
             Event::Banned { .. } => self.coverage.count("bans of players who may be online"),
             Event::Kicked { .. } => self.coverage.count("players kicked by the operator"),
+            Event::Notification { .. } => self.coverage.count("messages of other services"),
+            Event::AvatarChanged { .. } => self.coverage.count("avatars changed by other services"),
             Event::Reconfigured { .. } => self.coverage.count("changes of settings"),
             Event::Shutdown => {
                 self.is_draining = true;

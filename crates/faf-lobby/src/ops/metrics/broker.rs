@@ -1,0 +1,65 @@
+//! Figures of the broker.
+
+use std::fmt;
+use std::sync::Arc;
+
+use faf_lobby_rabbitmq::{Counters, KeyCounts, State};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use tokio::sync::watch;
+
+/// Reads the figures at each request.
+#[derive(Debug)]
+pub(super) struct BrokerFigures {
+    state: watch::Receiver<State>,
+    counters: Arc<Counters>,
+}
+
+impl BrokerFigures {
+    pub(super) fn new(state: watch::Receiver<State>, counters: Arc<Counters>) -> Self {
+        Self { state, counters }
+    }
+}
+
+/// A figure by routing key: its name, its description, and where it is.
+type Figure = (&'static str, &'static str, fn(&KeyCounts) -> u64);
+
+impl Collector for BrokerFigures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Whether there is a connection to the broker: 1 or 0";
+        let connected =
+            encoder.encode_descriptor("server_broker_connected", help, None, MetricType::Gauge)?;
+        ConstGauge::new(i64::from(self.state.borrow().is_connected())).encode(connected)?;
+        let help = "Whether messages of other services are received from the broker: 1 or 0";
+        let consuming =
+            encoder.encode_descriptor("server_broker_consuming", help, None, MetricType::Gauge)?;
+        ConstGauge::new(i64::from(self.state.borrow().is_consuming())).encode(consuming)?;
+        let help = "Connections to the broker that were opened";
+        let connects =
+            encoder.encode_descriptor("server_broker_connects", help, None, MetricType::Counter)?;
+        ConstCounter::new(self.counters.connects()).encode(connects)?;
+        let figures: [Figure; 5] = [
+            ("published", "Messages sent to the broker, including repetitions", |counts| counts.published),
+            ("confirmed", "Messages that the broker has confirmed", |counts| counts.confirmed),
+            ("refused", "Messages that the broker has refused; they are sent again", |counts| counts.refused),
+            (
+                "dropped",
+                "Reports dropped while the broker is away or slow, and unusable messages of other services",
+                |counts| counts.dropped,
+            ),
+            ("consumed", "Messages of other services that were passed on", |counts| counts.consumed),
+        ];
+        for (name, help, read) in figures {
+            let name = format!("server_broker_messages_{name}");
+            let mut family = encoder.encode_descriptor(&name, help, None, MetricType::Counter)?;
+            for (key, counts) in self.counters.by_key() {
+                let labels = [("routing_key", key)];
+                ConstCounter::new(read(&counts)).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
