@@ -107,7 +107,7 @@ impl Accounts for MariaDb {
                 groups.entry(player).or_default().push(group);
             }
             let query = format!(
-                "SELECT reason, {BAN_END}, player_id FROM ban
+                "SELECT reason, {BAN_END}, player_id FROM ban b
                  WHERE level = 'GLOBAL' AND {BAN_END} > UNIX_TIMESTAMP() ORDER BY 2"
             );
             // The last of a player's bans is the one that ends last.

@@ -51,21 +51,12 @@ impl Avatars for MariaDb {
     }
 }
 
-/// Returns the avatar that a player has selected.
-pub(crate) fn selected(s: &mut Session, player: PlayerId) -> Result<Option<Avatar>> {
-    let query = match s.schema().has_avatar_id {
-        true => {
-            "SELECT url, COALESCE(tooltip, '') FROM login u
-             JOIN avatars a ON a.idUser = u.id
-               AND (a.idAvatar = u.avatar_id OR (u.avatar_id IS NULL AND a.selected = 1))
-             JOIN avatars_list l ON l.id = a.idAvatar WHERE u.id = ? ORDER BY a.id LIMIT 1"
-        }
-        false => {
-            "SELECT url, COALESCE(tooltip, '') FROM avatars a JOIN avatars_list l ON l.id = a.idAvatar
-             WHERE a.idUser = ? AND a.selected = 1 ORDER BY a.id LIMIT 1"
-        }
-    };
-    s.first(query, (player.0,), avatar)
+/// Returns the condition on which a grant `a` is the selected one of an account `u`.
+pub(crate) fn is_selected(s: &Session) -> &'static str {
+    match s.schema().has_avatar_id {
+        true => "(a.idAvatar = u.avatar_id OR u.avatar_id IS NULL AND a.selected = 1)",
+        false => "a.selected = 1",
+    }
 }
 
 fn avatar(row: &Row) -> Result<Avatar> {

@@ -71,7 +71,7 @@ pub(crate) fn look(session: &mut Session, shared: &Shared) -> Result<(Vec<Change
         (watch.seen.clone(), watch.looked.map(|at| at.elapsed()).unwrap_or_default())
     };
     let query = format!(
-        "SELECT id, player_id, {BAN_END}, UNIX_TIMESTAMP(update_time) FROM ban
+        "SELECT id, player_id, {BAN_END}, UNIX_TIMESTAMP(update_time) FROM ban b
          WHERE level = 'GLOBAL' AND update_time >= NOW() - INTERVAL ? SECOND ORDER BY update_time, id"
     );
     let rows = session.select_valid(&query, ((since + OVERLAP).as_secs(),), |row| {

@@ -14,10 +14,10 @@ use crate::orders;
 use crate::session::{Row, Session};
 use crate::timings::Family;
 
-/// The time in Unix seconds at which a row of `ban` ends: when it was revoked, else when it
+/// The time in Unix seconds at which a row `b` of `ban` ends: when it was revoked, else when it
 /// expires, else 2999-12-31. A date of zeros counts as no date.
-pub(crate) const BAN_END: &str = "COALESCE(TIMESTAMPDIFF(SECOND, '1970-01-01', revoke_time), \
-     TIMESTAMPDIFF(SECOND, '1970-01-01', expires_at), 32503593600)";
+pub(crate) const BAN_END: &str = "COALESCE(TIMESTAMPDIFF(SECOND, '1970-01-01', b.revoke_time), \
+     TIMESTAMPDIFF(SECOND, '1970-01-01', b.expires_at), 32503593600)";
 
 /// Longest stored reason, in characters; the rest is cut off.
 const REASON_LIMIT: usize = 255;
@@ -46,7 +46,7 @@ impl Bans for MariaDb {
     async fn unban(&self, login: &str) -> Result<usize, AccountError> {
         self.change(Family::Bans, login, move |s, id| {
             let query = format!(
-                "SELECT id FROM ban WHERE player_id = ? AND level = 'GLOBAL' AND {BAN_END} > UNIX_TIMESTAMP()
+                "SELECT id FROM ban b WHERE player_id = ? AND level = 'GLOBAL' AND {BAN_END} > UNIX_TIMESTAMP()
                  FOR UPDATE"
             );
             let bans: Vec<u64> = s.select(&query, (id,), |row| row.get(0))?;
@@ -63,7 +63,7 @@ impl Bans for MariaDb {
 /// Returns the lobby ban that ends last.
 pub(crate) fn newest_ban(s: &mut Session, player: u32) -> Result<Option<Ban>> {
     let query = format!(
-        "SELECT reason, {BAN_END} FROM ban WHERE player_id = ? AND level = 'GLOBAL' ORDER BY 2 DESC LIMIT 1"
+        "SELECT reason, {BAN_END} FROM ban b WHERE player_id = ? AND level = 'GLOBAL' ORDER BY 2 DESC LIMIT 1"
     );
     s.first(&query, (player,), |row| ban_at(row, 0))
 }

@@ -21,8 +21,8 @@ pub struct Options {
     /// Table with the history of the schema, normally `flyway_schema_history`. If it is empty, the
     /// version of the schema is not checked, only its tables and columns.
     pub history_table: String,
-    /// Number of connections, at least 2; one of them writes about games. The owner of the database
-    /// has one more.
+    /// Number of connections for everything but writes about games, at least 1. These writes have
+    /// another connection, and the owner of the database has one more.
     pub connections: usize,
     /// Time within which each statement must be complete, and for which an operation may wait for
     /// its turn; at least a second.
@@ -31,7 +31,7 @@ pub struct Options {
 
 impl Options {
     /// Smallest number of connections.
-    pub const CONNECTIONS_MIN: usize = 2;
+    pub const CONNECTIONS_MIN: usize = 1;
 
     /// Smallest time limit of a statement.
     pub const QUERY_TIMEOUT_MIN: Duration = Duration::from_secs(1);

@@ -110,7 +110,7 @@ pub(crate) fn about_ban(s: &mut Session, ban: u64) -> Result<i64> {
     }
     let insert = format!(
         "INSERT INTO faf_lobby_order (player_id, action, reason, ban_id, ban_end)
-         SELECT player_id, 'ban', '', id, {BAN_END} FROM ban WHERE id = ?"
+         SELECT player_id, 'ban', '', id, {BAN_END} FROM ban b WHERE id = ?"
     );
     s.execute(&insert, (ban,))?;
     Ok(s.last_id() as i64)

@@ -19,6 +19,9 @@ use crate::timings::Family;
 /// Number of messages that are deleted by one statement.
 const DELETED_AT_ONCE: usize = 500;
 
+/// Number of messages that are inserted by one statement.
+const INSERTED_AT_ONCE: usize = 50;
+
 /// Number of messages that wait in memory; beyond it, the oldest are dropped.
 const VOLATILE_LIMIT: usize = 100_000;
 
@@ -95,15 +98,24 @@ pub(crate) fn put<'a>(
     s: &mut Session,
     publications: impl IntoIterator<Item = &'a Publication>,
 ) -> Result<()> {
-    for publication in publications {
-        let message = Message::new(publication).map_err(|error| Error::Refused(error.to_string()))?;
-        if !s.schema().has_own_tables() {
-            s.messages.push(message);
-            continue;
-        }
-        let insert =
-            "INSERT INTO faf_lobby_outbox (exchange, routing_key, body, is_persistent) VALUES (?, ?, ?, ?)";
-        s.execute(insert, (message.exchange, message.routing_key, message.body, message.is_persistent))?;
+    let messages = publications.into_iter().map(Message::new);
+    let messages =
+        messages.collect::<Result<Vec<_>, _>>().map_err(|error| Error::Refused(error.to_string()))?;
+    if !s.schema().has_own_tables() {
+        s.messages.extend(messages);
+        return Ok(());
+    }
+    // The numbers of the rows of one statement ascend.
+    for messages in messages.chunks(INSERTED_AT_ONCE) {
+        let insert = format!(
+            "INSERT INTO faf_lobby_outbox (exchange, routing_key, body, is_persistent) VALUES {}",
+            vec!["(?, ?, ?, ?)"; messages.len()].join(", ")
+        );
+        let values = messages.iter().flat_map(|message| {
+            let Message { exchange, routing_key, body, is_persistent } = message;
+            [exchange.into(), routing_key.into(), body.into(), Value::from(*is_persistent)]
+        });
+        s.execute(&insert, parameters(values))?;
     }
     Ok(())
 }

@@ -9,10 +9,11 @@ use faf_lobby_core::ratings::{Leaderboards, RatingChange};
 use faf_lobby_core::results::Outcome;
 use faf_lobby_store::rating::{self, RatingInputs, participants};
 use faf_protocol::{GameId, PlayerId};
+use mysql::Value;
 
 use crate::error::Result;
 use crate::game_data;
-use crate::session::Session;
+use crate::session::{Session, parameters};
 
 /// Selects the ratings before and after a game, from columns of the journal.
 pub(crate) const CHANGE: &str = "CAST(rating_mean_before AS CHAR), CAST(rating_deviation_before AS CHAR), \
@@ -49,18 +50,29 @@ pub(crate) fn rate(
 
 /// Reads the inputs of the rating, and the number of each player's row in `game_player_stats`.
 fn read(s: &mut Session, game: GameId, rated: &RatedGame) -> Result<(RatingInputs, BTreeMap<PlayerId, u64>)> {
-    let (mut ratings, mut rows) = (BTreeMap::new(), BTreeMap::new());
-    for player in participants(rated) {
-        // Nobody else may change them until the new ones are stored.
-        let query = "SELECT technical_name, CAST(mean AS CHAR), CAST(deviation AS CHAR)
-                     FROM leaderboard_rating r JOIN leaderboard l ON l.id = r.leaderboard_id
-                     WHERE login_id = ? FOR UPDATE";
-        let stored = s.select_valid(query, (player.0,), |row| Ok((row.get(0)?, row.rating(1)?)))?;
-        ratings.extend(stored.into_iter().map(|(name, rating)| ((player, name), rating)));
-        let query = "SELECT id FROM game_player_stats WHERE gameId = ? AND playerId = ? ORDER BY id LIMIT 1";
-        let row: Option<u64> = s.first(query, (game.0, player.0), |row| row.get(0))?;
-        rows.extend(row.map(|row| (player, row)));
+    let mut rows = BTreeMap::new();
+    let participants: Vec<PlayerId> = participants(rated).collect();
+    if participants.is_empty() {
+        return Ok((
+            RatingInputs { leaderboards: game_data::leaderboards(s)?, ..RatingInputs::default() },
+            rows,
+        ));
     }
+    let places = vec!["?"; participants.len()].join(", ");
+    let values = || parameters(participants.iter().map(|player| Value::from(player.0)));
+    // Nobody else may change the ratings until the new ones are stored.
+    let query = format!(
+        "SELECT login_id, technical_name, CAST(mean AS CHAR), CAST(deviation AS CHAR)
+         FROM leaderboard_rating r JOIN leaderboard l ON l.id = r.leaderboard_id
+         WHERE login_id IN ({places}) ORDER BY login_id, l.id FOR UPDATE"
+    );
+    let stored =
+        s.select_valid(&query, values(), |row| Ok(((PlayerId(row.get(0)?), row.get(1)?), row.rating(2)?)))?;
+    let ratings = stored.into_iter().collect();
+    // Of several rows of one player, the first one counts.
+    let query = "SELECT playerId, id FROM game_player_stats WHERE gameId = ? ORDER BY id DESC";
+    let rows_of_game = s.select_valid(query, (game.0,), |row| Ok((PlayerId(row.get(0)?), row.get(1)?)))?;
+    rows.extend(rows_of_game.into_iter().filter(|(player, _)| participants.contains(player)));
     let players = rows.keys().copied().collect();
     Ok((RatingInputs { leaderboards: game_data::leaderboards(s)?, ratings, players }, rows))
 }

@@ -165,7 +165,7 @@ pub(crate) fn start(shared: &Arc<Shared>, first: Session) -> io::Result<Queues> 
     spawn("store-games", worker(0, Some(first)), Arc::new(Mutex::new(jobs)))?;
     let (others, jobs) = sync_channel(QUEUE_LIMIT);
     let jobs = Arc::new(Mutex::new(jobs));
-    for number in 1..shared.options.connections() {
+    for number in 1..=shared.options.connections() {
         spawn("store-worker", worker(number, None), Arc::clone(&jobs))?;
     }
     Ok(Queues { games, others })

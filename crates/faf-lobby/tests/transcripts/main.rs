@@ -84,6 +84,13 @@ fn sessions_match_over_websocket() {
     replay_all(Over::WebSocket, is_free_of_bytes);
 }
 
+/// Replays the sessions with FAF's MariaDB as the database, rows included.
+#[test]
+#[ignore = "needs mariadbd; .ci/run runs it"]
+fn sessions_match_on_mariadb() {
+    replay_all(Over::RecordedOnMariaDb, |_| true);
+}
+
 /// Replays sessions, and returns the lines of `differences.toml` that have explained a finding.
 fn replay_all(over: Over, is_suitable: impl Fn(&Transcript) -> bool) -> Used {
     let wanted = wanted();
