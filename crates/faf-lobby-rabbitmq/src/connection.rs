@@ -9,7 +9,7 @@ use lapin::{Channel, ConnectionProperties, ErrorKind, ExchangeKind};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::settings::{Settings, TimeLimits};
+use crate::settings::Settings;
 
 /// An open connection with the declared exchange, as its users share it.
 #[derive(Debug)]
@@ -20,8 +20,8 @@ pub(crate) struct Link {
     pub(crate) delivery: Channel,
     /// Channel for reports, with confirmations.
     pub(crate) reports: Channel,
-    /// A user of the connection has found that it does not work.
-    pub(crate) suspicion: Notify,
+    /// A message could not be published, and is published again over the next connection.
+    pub(crate) failed: Notify,
 }
 
 /// Everything that a connection consists of.
@@ -54,10 +54,9 @@ impl Connection {
         })?;
         let (delivery, reports) = (channel(&lapin).await?, channel(&lapin).await?);
         for channel in [&delivery, &reports] {
-            let selected = channel.confirm_select(ConfirmSelectOptions::default()).await;
-            selected.map_err(|error| explain(&error))?;
+            respond(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         }
-        let link = Arc::new(Link { number, delivery, reports, suspicion: Notify::new() });
+        let link = Arc::new(Link { number, delivery, reports, failed: Notify::new() });
         Ok(Self { lapin, link, control })
     }
 
@@ -82,7 +81,7 @@ impl Connection {
 
 /// Opens a channel.
 pub(crate) async fn channel(connection: &lapin::Connection) -> Result<Channel, String> {
-    connection.create_channel().await.map_err(|error| explain(&error))
+    respond(connection.create_channel()).await
 }
 
 /// Declares the exchange as all services of FAF do, or only checks that it exists.
@@ -92,18 +91,13 @@ async fn declare_exchange(channel: &Channel, settings: &Settings, passive: bool)
     channel.exchange_declare(name, ExchangeKind::Topic, options, FieldTable::default()).await
 }
 
-/// Limits the time of a request to the broker.
+/// Waits for the response to a request, as long as the connection lives: the supervisor notices a
+/// broker that does not respond, and one that blocks publishers may respond late.
 ///
 /// # Errors
-/// A text for operators, after which the connection is of no use.
-pub(crate) async fn respond<T>(
-    limits: &TimeLimits,
-    request: impl Future<Output = Result<T, lapin::Error>>,
-) -> Result<T, String> {
-    match timeout(limits.respond, request).await {
-        Ok(response) => response.map_err(|error| explain(&error)),
-        Err(_) => Err(format!("it has not responded for {:?}", limits.respond)),
-    }
+/// A text for operators.
+pub(crate) async fn respond<T>(request: impl Future<Output = Result<T, lapin::Error>>) -> Result<T, String> {
+    request.await.map_err(|error| explain(&error))
 }
 
 /// Returns the code with which the broker has refused a request.

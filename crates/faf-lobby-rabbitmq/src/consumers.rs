@@ -120,11 +120,11 @@ async fn consume(
     queue: &str,
     dropped: &mut DropLog,
 ) -> Result<std::convert::Infallible, String> {
-    let (limits, key) = (&shared.limits, purpose.routing_key());
+    let key = purpose.routing_key();
     let channel = channel(connection).await?;
     let options =
         QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-    respond(limits, channel.queue_declare(queue.into(), options, FieldTable::default())).await?;
+    respond(channel.queue_declare(queue.into(), options, FieldTable::default())).await?;
     let exchange = shared.settings.exchange.as_str().into();
     let bound = channel.queue_bind(
         queue.into(),
@@ -133,11 +133,11 @@ async fn consume(
         QueueBindOptions::default(),
         FieldTable::default(),
     );
-    respond(limits, bound).await?;
-    respond(limits, channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
+    respond(bound).await?;
+    respond(channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
     let consumer =
         channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
-    let mut consumer = respond(limits, consumer).await?;
+    let mut consumer = respond(consumer).await?;
     note(shared, purpose, ConsumerState::Running);
     let mut pace = Pace::new();
     while let Some(delivery) = consumer.next().await {
@@ -154,7 +154,7 @@ async fn consume(
                 dropped.log(key, reason);
             }
         }
-        respond(limits, delivery.acker.ack(BasicAckOptions::default())).await?;
+        respond(delivery.acker.ack(BasicAckOptions::default())).await?;
     }
     Err("the broker has ended it".to_owned())
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::broker::Shared;
-use crate::connection::{Link, respond};
+use crate::connection::Link;
 use crate::counters::Counted;
 use crate::lanes::Lanes;
 
@@ -99,19 +99,21 @@ impl Delivery {
             while self.on_their_way.len() < WINDOW
                 && let Some(message) = self.lanes.next()
             {
-                publish(&mut self.on_their_way, &self.shared, &link, message).await;
+                // Only one message of each lane is on its way, so the tasks need no order.
+                let (shared, link, message) = (Arc::clone(&self.shared), Arc::clone(&link), message.clone());
+                self.on_their_way.spawn(async move { publish(&shared, &link, message).await });
             }
             tokio::select! {
                 biased;
                 outcome = self.on_their_way.join_next() => match outcome {
                     None => break,
-                    Some(Err(_)) => link.suspicion.notify_one(),
+                    Some(Err(_)) => link.failed.notify_one(),
                     Some(Ok((number, key, outcome))) => {
                         self.note(number, &key, outcome, &mut confirmed);
                         match outcome {
                             Outcome::Confirmed => quiet = Instant::now() + self.shared.limits.quiet,
                             Outcome::Refused => {}
-                            Outcome::Lost => link.suspicion.notify_one(),
+                            Outcome::Lost => link.failed.notify_one(),
                         }
                     }
                 },
@@ -148,37 +150,34 @@ impl Delivery {
     }
 }
 
-/// Publishes a message; a task waits for its confirmation.
-async fn publish(
-    on_their_way: &mut JoinSet<(i64, String, Outcome)>,
-    shared: &Shared,
-    link: &Link,
-    message: &Outgoing,
-) {
+/// Publishes a message, and waits for its confirmation.
+///
+/// There is no time limit: publishing the message again would only add a second one. A broker that
+/// blocks publishers lets this wait, and the supervisor notices one that does not respond.
+async fn publish(shared: &Shared, link: &Link, message: Outgoing) -> (i64, String, Outcome) {
     let Outgoing { number, id, routing_key, body, is_persistent } = message;
     let mut properties =
-        BasicProperties::default().with_content_type("application/json".into()).with_message_id(short(id));
-    if *is_persistent {
+        BasicProperties::default().with_content_type("application/json".into()).with_message_id(short(&id));
+    if is_persistent {
         properties = properties.with_delivery_mode(PERSISTENT);
     }
     let exchange = shared.settings.exchange.as_str().into();
     let options = BasicPublishOptions::default();
-    let sent =
-        link.delivery.basic_publish(exchange, short(routing_key), options, body.as_bytes(), properties);
-    let sent = respond(&shared.limits, sent).await;
-    shared.counters.count(routing_key, Counted::Published);
-    let (number, routing_key) = (*number, routing_key.clone());
-    on_their_way.spawn(async move {
-        let Ok(confirmation) = sent else { return (number, routing_key, Outcome::Lost) };
-        // No time limit: publishing the message again would only add a second one, and the
-        // supervisor notices a broker that does not respond.
-        let outcome = match confirmation.await {
-            Ok(Confirmation::Nack(_)) => Outcome::Refused,
-            Ok(_) => Outcome::Confirmed,
-            Err(_) => Outcome::Lost,
-        };
-        (number, routing_key, outcome)
-    });
+    let sent = link
+        .delivery
+        .basic_publish(exchange, short(&routing_key), options, body.as_bytes(), properties)
+        .await;
+    shared.counters.count(&routing_key, Counted::Published);
+    let confirmed = match sent {
+        Ok(confirmation) => confirmation.await,
+        Err(error) => Err(error),
+    };
+    let outcome = match confirmed {
+        Ok(Confirmation::Nack(_)) => Outcome::Refused,
+        Ok(_) => Outcome::Confirmed,
+        Err(_) => Outcome::Lost,
+    };
+    (number, routing_key, outcome)
 }
 
 /// Returns a text as AMQP's short string, which has at most 255 bytes.

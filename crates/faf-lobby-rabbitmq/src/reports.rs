@@ -9,7 +9,7 @@ use lapin::{BasicProperties, Confirmation};
 use tokio::sync::Notify;
 
 use crate::broker::Shared;
-use crate::connection::{Link, respond};
+use crate::connection::{Link, explain};
 use crate::counters::Counted;
 
 /// Reports of a routing key that may wait. The lobby splits a long report into several, which come
@@ -78,15 +78,16 @@ impl Reports {
                 body.as_bytes(),
                 properties,
             );
-            let confirmed = match respond(&shared.limits, sent).await {
-                // The supervisor notices a broker that does not respond.
-                Ok(confirmed) => confirmed.await.map_err(|error| crate::connection::explain(&error)),
-                Err(problem) => Err(problem),
+            // A broker that blocks publishers lets this wait, and the supervisor notices one that
+            // does not respond.
+            let confirmed = match sent.await {
+                Ok(confirmed) => confirmed.await,
+                Err(error) => Err(error),
             };
             match confirmed {
                 Ok(Confirmation::Nack(_)) => shared.counters.count(routing_key, Counted::Refused),
                 Ok(_) => shared.counters.count(routing_key, Counted::Confirmed),
-                Err(problem) => return problem,
+                Err(error) => return explain(&error),
             }
         }
     }

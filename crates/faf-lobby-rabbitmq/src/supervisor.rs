@@ -103,15 +103,13 @@ impl<I: Inbox> Supervisor<I> {
                 },
                 problem = &mut reports => return Some(problem),
                 () = &mut consumers => {}
-                // Somebody has found the connection broken: check it now.
-                () = connection.link.suspicion.notified() => next = next.min(Instant::now()),
+                () = connection.link.failed.notified() => {
+                    return Some("a message could not be published".to_owned());
+                }
                 checked = async { check.as_mut().expect("see the condition").await }, if check.is_some() => {
                     check = None;
                     if let Err(problem) = checked {
                         return Some(problem);
-                    }
-                    if !connection.link.delivery.status().connected() {
-                        return Some("a channel was closed".to_owned());
                     }
                     next = Instant::now() + shared.limits.check;
                 }

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use faf_lobby_rabbitmq::{Away, Password, Settings, State};
 use faf_testkit::services::rabbitmq::RabbitMq;
 use tokio::time::timeout;
 
-use crate::support::{EXCHANGE, Fixture, about_game, deliver_all, number, settings, until};
+use crate::support::{EXCHANGE, Fixture, about_game, deliver_all, limits, number, settings, until};
 
 /// Checks that the messages of each game came in their order, where a message that came before may
 /// come again.
@@ -90,6 +90,35 @@ async fn stopped_broker_is_noticed_and_used_again() {
         received.push(number);
     }
     assert_order(&received, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs rabbitmq-server; .ci/run runs it"]
+async fn messages_wait_for_a_broker_that_blocks_publishers_and_come_once() {
+    let rabbit = RabbitMq::start();
+    let fixture = Fixture::connected(&rabbit).await;
+    let client = fixture.client(&rabbit).await;
+    client.declare_queue("ratings", EXCHANGE, &["success.rating.update"]).await;
+    let mut messages = client.consume("ratings", true).await;
+    rabbit.block();
+    let mut delivery = fixture.broker.delivery();
+    let all: Vec<_> = (1..=20).map(|number| about_game(number, number % 3)).collect();
+    let begin = Instant::now();
+    // Longer than an idle broker may take to respond.
+    while begin.elapsed() < limits().respond * 3 {
+        assert_eq!(delivery.deliver(all.clone()).await, Ok(vec![]));
+        fixture.wait_for_problem("accepts no messages").await;
+    }
+    rabbit.unblock();
+    deliver_all(&mut delivery, &all).await;
+    fixture.wait_for(|state| state.problem().is_none()).await;
+    let mut received = Vec::new();
+    for _ in &all {
+        received.push(number(&messages.next().await.body));
+    }
+    received.sort_unstable();
+    assert_eq!(received, (1..=20).collect::<Vec<_>>(), "none is published twice");
+    assert_eq!(fixture.broker.counters().connects(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

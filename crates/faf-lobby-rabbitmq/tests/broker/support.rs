@@ -123,6 +123,7 @@ pub(crate) async fn deliver_all(delivery: &mut Delivery, messages: &[Outgoing]) 
                 Ok(confirmed) => rest.retain(|message| !confirmed.contains(&message.number)),
                 Err(_) => delivery.changed().await,
             }
+            tokio::task::yield_now().await;
         }
     };
     timeout(TIMEOUT * 2, all).await.expect("everything is delivered");

@@ -20,10 +20,10 @@
 //! exceptions are the server's pings and the end of connections that do not log in, which are
 //! waited for.
 //!
-//! Publications are compared as subscribers within the process receive them. Not compared are the
-//! bytes of messages to clients, which have their own vectors in `golden/wire`; the number and the
-//! time of broadcasts, and the order of those about players and those about games, which a law of
-//! the simulated lobby checks.
+//! Publications are compared as subscribers within the process receive them; [`real_broker`]
+//! replays one session with a broker. Not compared are the bytes of messages to clients, which have
+//! their own vectors in `golden/wire`; the number and the time of broadcasts, and the order of those
+//! about players and those about games, which a law of the simulated lobby checks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -39,6 +39,7 @@ mod http;
 mod pattern;
 mod policy;
 mod queues;
+mod real_broker;
 mod replay;
 mod seeds;
 mod server;

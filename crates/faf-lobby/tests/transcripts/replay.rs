@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use faf_lobby::config::Settings;
 use faf_lobby::store::Message;
 use faf_protocol::WireFormat;
 use faf_testkit::golden::sessions::{Connect, Http, Record, Sent, Transcript};
@@ -33,8 +34,17 @@ pub(crate) enum Over {
 
 /// Replays a session; returns the differences from the recording.
 pub(crate) async fn replay(transcript: &Transcript, over: Over) -> Vec<Finding> {
+    replay_with(transcript, over, |_| {}).await
+}
+
+/// Replays a session on a server with other settings; returns the differences from the recording.
+pub(crate) async fn replay_with(
+    transcript: &Transcript,
+    over: Over,
+    change: impl FnOnce(&mut Settings),
+) -> Vec<Finding> {
     let server = match over {
-        Over::Recorded | Over::WebSocket => TestServer::start(transcript).await,
+        Over::Recorded | Over::WebSocket => TestServer::start(transcript, change).await,
         Over::RecordedOnMariaDb => TestServer::start_on_mariadb(transcript).await,
     };
     let mut replay = Replay {

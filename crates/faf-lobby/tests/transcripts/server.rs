@@ -99,13 +99,16 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     /// Starts a server with a database in a file.
-    pub(crate) async fn start(transcript: &Transcript) -> Self {
+    pub(crate) async fn start(transcript: &Transcript, change: impl FnOnce(&mut Settings)) -> Self {
         let seeded = seeded().await;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seeded.sqlite");
         std::fs::write(&path, &seeded.file).unwrap();
-        let password = Settings::default().database_password;
-        Self::start_with(transcript, folder, path.into(), password, seeded.facts.clone()).await
+        let change = |settings: &mut Settings| {
+            settings.database = path.into();
+            change(settings);
+        };
+        Self::start_with(transcript, folder, seeded.facts.clone(), change).await
     }
 
     /// Starts a server with a database in the shape of FAF's.
@@ -124,15 +127,18 @@ impl TestServer {
         store.seed(read_seed(&golden::seed()).unwrap()).await.unwrap();
         let seed = store.facts().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        Self::start_with(transcript, folder, address, password, seed).await
+        let change = |settings: &mut Settings| {
+            settings.database = address;
+            settings.database_password = password;
+        };
+        Self::start_with(transcript, folder, seed, change).await
     }
 
     async fn start_with(
         transcript: &Transcript,
         folder: TempDir,
-        database: DatabaseAddress,
-        database_password: Secret,
         seed_facts: Facts,
+        change: impl FnOnce(&mut Settings),
     ) -> Self {
         let circumstances = Circumstances::of(transcript);
         let assumed = &seed().config_assumed;
@@ -155,14 +161,12 @@ impl TestServer {
         let default = Settings::default();
         let pop_time = overridden("QUEUE_POP_TIME_MAX")
             .map_or(default.queue_pop_time_max, |value| value.as_f64().unwrap() * QUEUE_POP_TIME);
-        let settings = Settings {
+        let mut settings = Settings {
             qdatastream: listen.clone(),
             simple_json: listen,
             websocket: Listen::one("127.0.0.1:0").unwrap(),
             http: Listen::one("127.0.0.1:0").unwrap(),
             trusted_proxies: vec![TrustedProxy("127.0.0.0/8".parse().unwrap())],
-            database,
-            database_password,
             allow_password_login: overridden("ALLOW_PASSWORD_LOGIN").is_none_or(|value| *value == true),
             jwks: text(&keys.next().unwrap_or_else(|| folder.path().join("missing.json"))),
             login_timeout: overridden("LOGIN_TIMEOUT")
@@ -188,6 +192,7 @@ impl TestServer {
             content_url: assumed.content_url.clone(),
             ..default
         };
+        change(&mut settings);
         let server = Server::start(settings).await.unwrap();
         let http = server.listening().iter().find(|listening| listening.service == Service::Http);
         let http = http.unwrap().address;

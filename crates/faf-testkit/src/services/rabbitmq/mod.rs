@@ -155,6 +155,16 @@ impl RabbitMq {
         self.control().order("resume");
     }
 
+    /// Makes the broker short of memory: it no longer reads from connections that publish.
+    pub fn block(&self) {
+        self.control().order("block");
+    }
+
+    /// Gives the broker memory again after [`block`](Self::block).
+    pub fn unblock(&self) {
+        self.control().order("unblock");
+    }
+
     fn control(&self) -> std::sync::MutexGuard<'_, Control> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
