@@ -3,7 +3,7 @@
 //!
 //! `cargo bench -p faf-lobby-mariadb --bench figures`
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark is run by people")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

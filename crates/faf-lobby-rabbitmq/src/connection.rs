@@ -6,10 +6,15 @@ use std::time::Duration;
 use lapin::options::{ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, ConnectionProperties, ErrorKind, ExchangeKind};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::settings::Settings;
+
+/// The first bytes of every connection: AMQP 0-9-1.
+const PROTOCOL_HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
 
 /// An open connection with the declared exchange, as its users share it.
 #[derive(Debug)]
@@ -39,6 +44,7 @@ impl Connection {
     pub(crate) async fn open(settings: &Settings, number: u64) -> Result<Self, String> {
         let name = format!("faf-lobby on {}", settings.host_name);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
+        knock(&settings.host, settings.port).await?;
         let lapin = lapin::Connection::connect_uri(settings.uri(), properties)
             .await
             .map_err(|error| explain(&error))?;
@@ -77,6 +83,20 @@ impl Connection {
         // The broker ends a connection that is not closed properly as well.
         let _ = timeout(limit, self.lapin.close(200, "OK".into())).await;
     }
+}
+
+/// Waits until the broker responds to the header of the protocol, on a connection that is closed
+/// again.
+///
+/// The library keeps a thread and a socket for a connection that is given up before the handshake
+/// is over. A broker that accepts connections and does not respond would collect them.
+async fn knock(host: &str, port: u16) -> Result<(), String> {
+    let knocked = async {
+        let mut stream = TcpStream::connect((host, port)).await?;
+        stream.write_all(PROTOCOL_HEADER).await?;
+        stream.read_u8().await
+    };
+    knocked.await.map(drop).map_err(|error| error.to_string())
 }
 
 /// Opens a channel.

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use faf_lobby_rabbitmq::{Away, Password, Settings, State};
+use faf_lobby_rabbitmq::{Away, Password, Settings, State, TimeLimits};
 use faf_testkit::services::rabbitmq::RabbitMq;
+use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
 use crate::support::{EXCHANGE, Fixture, about_game, deliver_all, limits, number, settings, until};
@@ -61,6 +62,21 @@ async fn order_survives_a_broker_that_is_away_and_one_that_is_killed() {
         received.push(number);
     }
     assert_order(&received, GAMES);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_to_a_broker_that_never_responds_are_closed() {
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let fixture = Fixture::start_at(port, TimeLimits { open: Duration::from_millis(200), ..limits() });
+    for _ in 0..5 {
+        let accepted = timeout(Duration::from_secs(60), socket.accept()).await.unwrap();
+        let mut stream = accepted.unwrap().0;
+        // It ends with the attempt; a reset is an end as well.
+        let ended = timeout(Duration::from_secs(60), stream.read_to_end(&mut Vec::new())).await;
+        assert!(ended.is_ok(), "the connection is left open");
+    }
+    fixture.wait_for_problem("has not responded").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

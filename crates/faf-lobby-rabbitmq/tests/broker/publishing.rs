@@ -1,7 +1,7 @@
 use faf_lobby_rabbitmq::{Away, KeyCounts, Outgoing, State};
 use faf_testkit::services::rabbitmq::{RabbitMq, Received};
 
-use crate::support::{EXCHANGE, Fixture, about_game, deliver_all, number, until};
+use crate::support::{EXCHANGE, Fixture, about_game, deliver_all, limits, number, until};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs rabbitmq-server; .ci/run runs it"]
@@ -133,16 +133,7 @@ async fn without_a_broker_nothing_waits() {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port();
     drop(socket);
-    let settings = faf_lobby_rabbitmq::Settings {
-        host: "127.0.0.1".to_owned(),
-        port,
-        user: "faf".to_owned(),
-        password: faf_lobby_rabbitmq::Password::new("hunter2"),
-        vhost: "/faf-core".to_owned(),
-        exchange: EXCHANGE.to_owned(),
-        host_name: "test".to_owned(),
-    };
-    let fixture = Fixture::start_with(settings);
+    let fixture = Fixture::start_at(port, limits());
     let state: State =
         fixture.wait_for(|state| state.problem().is_some_and(|problem| problem.contains("efused"))).await;
     assert!(!state.problem().unwrap().contains("hunter2"), "{state:?}");

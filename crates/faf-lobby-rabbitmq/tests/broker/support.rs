@@ -60,8 +60,26 @@ impl Fixture {
     }
 
     pub(crate) fn start_with(settings: Settings) -> Self {
+        Self::start_within(settings, limits())
+    }
+
+    /// Begins to connect to a port of this machine.
+    pub(crate) fn start_at(port: u16, limits: TimeLimits) -> Self {
+        let settings = Settings {
+            host: "127.0.0.1".to_owned(),
+            port,
+            user: "faf".to_owned(),
+            password: Password::new("hunter2"),
+            vhost: "/faf-core".to_owned(),
+            exchange: EXCHANGE.to_owned(),
+            host_name: "test".to_owned(),
+        };
+        Self::start_within(settings, limits)
+    }
+
+    fn start_within(settings: Settings, limits: TimeLimits) -> Self {
         let (inbox, incoming) = mpsc::channel(1);
-        let broker = Broker::start(settings.clone(), limits(), Channel(inbox));
+        let broker = Broker::start(settings.clone(), limits, Channel(inbox));
         Self { settings, broker, incoming }
     }
 

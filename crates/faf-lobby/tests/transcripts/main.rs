@@ -22,8 +22,8 @@
 //!
 //! Publications are compared as subscribers within the process receive them; [`real_broker`]
 //! replays one session with a broker. Not compared are the bytes of messages to clients, which have
-//! their own vectors in `golden/wire`; the number and the time of broadcasts, and the order of those
-//! about players and those about games, which a law of the simulated lobby checks.
+//! vectors of their own in `golden/wire`; the number and the time of broadcasts, and the order of
+//! those about players and those about games, which a law of the simulated lobby checks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

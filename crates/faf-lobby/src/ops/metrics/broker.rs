@@ -11,6 +11,9 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::watch;
 
+/// Reads one of the counters of a routing key.
+type Read = fn(&KeyCounts) -> u64;
+
 /// Reads the figures at each request.
 #[derive(Debug)]
 pub(super) struct BrokerFigures {
@@ -41,7 +44,11 @@ impl Collector for BrokerFigures {
         let connects =
             encoder.encode_descriptor("server_broker_connects", help, None, MetricType::Counter)?;
         ConstCounter::new(self.counters.connects()).encode(connects)?;
+<<<<<<< HEAD
         let figures: [Figure; 5] = [
+=======
+        let figures: [(&str, &str, Read); 5] = [
+>>>>>>> rabbit
             ("published", "Messages sent to the broker, including repetitions", |counts| counts.published),
             ("confirmed", "Messages that the broker has confirmed", |counts| counts.confirmed),
             ("refused", "Messages that the broker has refused; they are sent again", |counts| counts.refused),

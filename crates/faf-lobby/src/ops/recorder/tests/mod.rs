@@ -2,6 +2,7 @@
 
 mod disk;
 mod matchmaking;
+mod other_services;
 mod rig;
 
 use std::time::Duration;
