@@ -27,9 +27,6 @@ impl BrokerFigures {
     }
 }
 
-/// A figure by routing key: its name, its description, and where it is.
-type Figure = (&'static str, &'static str, fn(&KeyCounts) -> u64);
-
 impl Collector for BrokerFigures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let help = "Whether there is a connection to the broker: 1 or 0";
@@ -44,11 +41,7 @@ impl Collector for BrokerFigures {
         let connects =
             encoder.encode_descriptor("server_broker_connects", help, None, MetricType::Counter)?;
         ConstCounter::new(self.counters.connects()).encode(connects)?;
-<<<<<<< HEAD
-        let figures: [Figure; 5] = [
-=======
         let figures: [(&str, &str, Read); 5] = [
->>>>>>> rabbit
             ("published", "Messages sent to the broker, including repetitions", |counts| counts.published),
             ("confirmed", "Messages that the broker has confirmed", |counts| counts.confirmed),
             ("refused", "Messages that the broker has refused; they are sent again", |counts| counts.refused),
