@@ -36,7 +36,7 @@ use std::time::Duration;
 use faf_bots::{Bot, Rng, Shared, Sociable};
 use faf_client::{Credentials, InvalidUrl, Url};
 use faf_lobby::cli::embedding::mint_token;
-use faf_lobby::config::{OpenRegistration, Settings};
+use faf_lobby::config::{Exposure, Settings};
 use faf_lobby::exit_code::{self, Failure};
 use faf_lobby::server::{Listening, Server, Service};
 use faf_lobby::store::{SeedFile, Store};
@@ -111,8 +111,9 @@ impl Demo {
         let Settings { jwks, token_issuer, token_audience, policy_server, .. } = Settings::default();
         settings = Settings { jwks, token_issuer, token_audience, policy_server, ..settings };
         let folder = tempfile::Builder::new().prefix("faf-lobby-demo-").tempdir().map_err(no_folder)?;
-        settings.database = folder.path().join(DATABASE);
-        settings.open_registration = OpenRegistration::OnLoopback;
+        settings.database = folder.path().join(DATABASE).into();
+        settings.open_registration = Exposure::OnLoopback;
+        settings.login_pages = Exposure::OnLoopback;
         // A few bots play against each other all the time, and up to sixty times as fast as people.
         settings.rated_games_per_pair = 10_000;
         // Nobody who looks at a demo waits for a minute and a half; fast bots still less.
@@ -235,7 +236,7 @@ async fn plant(settings: &Settings) -> Result<(), Failure> {
     let database_failure = |error| Failure::new(exit_code::DATABASE, error);
     let file =
         SeedFile::parse(seed::SEED).map_err(|problem| anyhow::anyhow!("the demo's seed: {problem}"))?;
-    let store = Store::open(&settings.database).map_err(database_failure)?;
+    let store = Store::open(&settings.database()).map_err(database_failure)?;
     store.seed(file).await.map_err(anyhow::Error::from)?;
     Ok(())
 }

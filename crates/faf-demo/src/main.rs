@@ -8,17 +8,18 @@ use clap::{Parser, value_parser};
 use faf_bots::GAME_PASSWORD;
 use faf_demo::{Demo, Options, free_accounts};
 use faf_lobby::cli::embedding::{
-    self, Flags, ProgramNames, Selection, addresses, last_steps, log_listening, ready_line,
+    self, Files, Flags, ProgramNames, Selection, addresses, last_steps, log_listening, ready_line,
 };
 use faf_lobby::config::{Banner, Settings};
 use faf_lobby::exit_code::{self, Failure};
-use faf_lobby::server::Listening;
+use faf_lobby::server::{Listening, Service};
 
 /// Settings that the demo decides itself; in the environment, they are meant for a real server.
-const DEMO_SETTINGS: [&str; 7] = [
+const DEMO_SETTINGS: [&str; 8] = [
     "database",
     "wait_for_database",
     "open_registration",
+    "login_pages",
     "jwks",
     "token_issuer",
     "token_audience",
@@ -81,7 +82,7 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut settings = arguments.flags.settings(arguments.config.clone())?;
+    let mut settings = arguments.flags.settings(&Files { own: arguments.config.clone(), faf: None })?;
     let seed = match arguments.seed {
         Some(seed) => seed,
         None => getrandom::u64().map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?,
@@ -135,14 +136,14 @@ fn banner(listening: &[Listening], websocket_path: &str, guide: &Guide<'_>, call
         text += &format!("  {login:<12} {password}\n");
     }
     text += "  or with any new name and a password of your choice, which creates an account\n";
-    if !guide.tokens.is_empty() {
-        text += "\nClients without password logins use one of these tokens, which are valid for a day:\n";
-        for (login, token) in guide.tokens {
-            text += &format!("  {login:<12} {token}\n");
-        }
+    // A token takes several lines, so one must do.
+    if let Some((login, token)) = guide.tokens.first() {
+        text += "\nClients without password logins use tokens. This one is valid for a day:\n";
+        text += &format!("  {login:<12} {token}\n");
         let database = guide.database.display();
         text += &format!("  and for others: {} user token NAME --database {database}\n", calls.lobby);
     }
+    text += &unmodified_clients(listening);
     text += "\nWhat you can see: players come and go; bots host games for two to eight players, free-for-alls and co-op\n\
              missions. Some are for friends or for some ratings only, some have mods or a password, which is\n";
     text += &format!("`{GAME_PASSWORD}`. They are open for up to a minute");
@@ -150,6 +151,23 @@ fn banner(listening: &[Listening], websocket_path: &str, guide: &Guide<'_>, call
              those who play. Join one: the host gives you a seat and waits for you. Host one: bots will come. End with Ctrl-C.\n";
     text += "\nTry next:\n";
     text + &last_steps(listening, websocket_path, "--user demo --password demo", calls)
+}
+
+/// Returns how a client of FAF is pointed at this server: by the addresses in its settings.
+fn unmodified_clients(listening: &[Listening]) -> String {
+    let http = listening.iter().find(|listening| listening.service == Service::Http);
+    let Some(Listening { address, .. }) = http else { return String::new() };
+    let mut text =
+        "\nUnmodified clients log in here if their settings have these in place of FAF's addresses:\n"
+            .to_owned();
+    for (of_faf, purpose) in [
+        ("hydra.faforever.com", "OAuth: the login page and tokens"),
+        ("user.faforever.com", "user API: the address of the lobby"),
+        ("api.faforever.com", "API: the account, which the Java client asks for"),
+    ] {
+        text += &format!("  https://{of_faf:<20} http://{address}  {purpose}\n");
+    }
+    text + "  For each client: docs/src/guide/client-developers.md\n"
 }
 
 #[cfg(test)]
@@ -174,7 +192,8 @@ mod tests {
         let options = Options { bots: 3, speed: 2.0, seed: 7 };
         let tokens = [("guest1".to_owned(), "a.b.c".to_owned())];
         let guide = Guide { options: &options, database: Path::new("demo.sqlite"), tokens: &tokens };
-        let text = banner(&[], "/", &guide, &ProgramNames::find());
+        let http = Listening { service: Service::Http, address: "127.0.0.1:8011".parse().unwrap() };
+        let text = banner(&[http], "/", &guide, &ProgramNames::find());
         for part in [
             "demo         demo",
             "guest1",
@@ -184,6 +203,8 @@ mod tests {
             "see all settings",
             "guest1       a.b.c",
             "--database demo.sqlite",
+            "https://hydra.faforever.com  http://127.0.0.1:8011",
+            "https://user.faforever.com   http://127.0.0.1:8011",
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }

@@ -97,7 +97,7 @@ mod tests {
     #[tokio::test]
     async fn the_seed_is_planted_without_error() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("test.sqlite")).unwrap();
+        let store = Store::open_file(&folder.path().join("test.sqlite")).unwrap();
         let planted = store.seed(SeedFile::parse(SEED).unwrap()).await.unwrap();
         let seed = Seed::read();
         assert_eq!(planted.users, seed.bots().count() + seed.people().count());

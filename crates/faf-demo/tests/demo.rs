@@ -221,13 +221,28 @@ async fn joining_client_gets_a_seat_and_the_game_begins() {
     running.end("-TERM");
 }
 
+/// The demo prints a token for each free account, and how unmodified clients log in.
+#[tokio::test]
+async fn unmodified_clients_can_log_in() {
+    let running = Running::start("--bots 0");
+    let text = running.demo.banner().to_owned();
+    let names = text.lines().filter_map(|line| line.trim().strip_prefix("demo "));
+    let token =
+        names.map(str::trim).find(|text| text.contains('.')).unwrap_or_else(|| panic!("no token: {text}"));
+    let http = running.demo.address("http://");
+    assert!(text.contains(&format!("https://hydra.faforever.com  http://{http}")), "{text}");
+    let credentials = Credentials::token(token);
+    drop(Client::log_in(&running, WireFormat::WebSocket, credentials).await);
+    running.end("-INT");
+}
+
 #[test]
 fn wrong_usage_is_refused() {
     let refused = |flags: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_faf-demo"));
         command.args(flags.split(' ')).output().unwrap().status.code()
     };
-    for flags in ["--bots 41", "--bots -1", "--speed 0", "--seed x", "--database x"] {
+    for flags in ["--bots 41", "--bots -1", "--speed 0", "--seed x", "--database x", "--login-pages"] {
         assert_eq!(refused(flags), Some(2), "{flags}");
     }
 }

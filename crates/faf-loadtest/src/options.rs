@@ -31,6 +31,11 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) start: Option<PathBuf>,
 
+    /// Start the program with a MariaDB of its own, which needs `mariadbd`; the program must have
+    /// been built with the feature `mariadb`
+    #[arg(long, requires = "start")]
+    pub(crate) mariadb: bool,
+
     /// Additional argument for the started program, such as --server-arg=--outbox-limit=1000000
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub(crate) server_arg: Vec<String>,

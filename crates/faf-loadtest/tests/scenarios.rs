@@ -39,7 +39,7 @@ impl TestServer {
             simple_json: free(),
             websocket: free(),
             http: free(),
-            database: file("test.sqlite"),
+            database: file("test.sqlite").into(),
             jwks: file("keys.json").to_str().unwrap().to_owned(),
             report_interval: 0.02,
             ..Settings::default()

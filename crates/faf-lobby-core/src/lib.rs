@@ -81,7 +81,7 @@ pub use network::{Network, network};
 pub use settings::Settings;
 pub use snapshots::{SnapshotId, SnapshotList, size as lists};
 pub use state::{
-    ClientProgram, CommandClass, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite, InitialState,
-    Limit, LivePlayer, Note, PlayerResult, Queue, RatedGame, SavedQueues, SavedSearch,
+    ClientProgram, CommandClass, FailedLogins, Game, GameData, GameEnd, GameLaunched, GameState, GameWrite,
+    InitialState, Limit, LivePlayer, Note, PlayerResult, Queue, RatedGame, SavedQueues, SavedSearch,
 };
 pub use world::World;

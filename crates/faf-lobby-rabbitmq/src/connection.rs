@@ -85,8 +85,8 @@ impl Connection {
     }
 }
 
-/// Waits until the broker responds to the header of the protocol, on a connection that is closed
-/// again.
+/// Waits until the broker responds to the header of the protocol. This takes a connection of its
+/// own, which is then closed.
 ///
 /// The library keeps a thread and a socket for a connection that is given up before the handshake
 /// is over. A broker that accepts connections and does not respond would collect them.

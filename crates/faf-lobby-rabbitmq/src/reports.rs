@@ -78,8 +78,8 @@ impl Reports {
                 body.as_bytes(),
                 properties,
             );
-            // A broker that blocks publishers lets this wait, and the supervisor notices one that does
-            // not respond.
+            // A broker that blocks publishers lets this wait, and the supervisor notices one that
+            // does not respond.
             let confirmed = match sent.await {
                 Ok(confirmed) => confirmed.await,
                 Err(error) => Err(error),

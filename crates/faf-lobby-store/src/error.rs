@@ -62,22 +62,32 @@ impl StoreError {
 /// Kind of a database problem, as metrics count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// Another process is writing.
+    /// The database's account may not do this.
+    Access,
+    /// Another process is writing, or too many operations are waiting.
     Busy,
     /// The database was closed.
     Closed,
+    /// The database accepts no further connections.
+    Connections,
     /// The operation contradicts the stored data.
     Contradiction,
     /// The stored data is damaged, or the file is not a database.
     Damaged,
+    /// The operation and others waited for each other, even when it was repeated.
+    Deadlock,
     /// The disk is full.
     Full,
     /// The disk or the connection to the database failed.
     Io,
     /// Any other problem.
     Other,
+    /// The server does not own the database: another server may have taken it.
+    Owner,
     /// The database is read-only.
     ReadOnly,
+    /// The database did not reply in time.
+    Timeout,
 }
 
 impl Reason {
@@ -85,14 +95,19 @@ impl Reason {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Access => "access",
             Self::Busy => "busy",
             Self::Closed => "closed",
+            Self::Connections => "connections",
             Self::Contradiction => "contradiction",
             Self::Damaged => "damaged",
+            Self::Deadlock => "deadlock",
             Self::Full => "full",
             Self::Io => "io",
             Self::Other => "other",
+            Self::Owner => "owner",
             Self::ReadOnly => "read_only",
+            Self::Timeout => "timeout",
         }
     }
 }

@@ -4,8 +4,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use crate::store::embedded::OwnerError;
-use crate::store::{AccountError, StoreError};
+use crate::store::{AccountError, OwnerError, StoreError};
 
 /// Everything went well.
 pub const SUCCESS: u8 = 0;
@@ -82,7 +81,7 @@ impl From<OwnerError> for Failure {
     fn from(error: OwnerError) -> Self {
         let code = match error {
             OwnerError::Taken { .. } => DATABASE_IN_USE,
-            OwnerError::Lock { .. } => DATABASE,
+            OwnerError::Lock { .. } | OwnerError::Unavailable { .. } => DATABASE,
         };
         Self::new(code, error)
     }

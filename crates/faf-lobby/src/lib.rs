@@ -24,6 +24,7 @@ mod ops;
 mod publish;
 pub mod server;
 pub mod store;
+mod version;
 
 pub use auth::passwords;
 pub use ops::recorder;

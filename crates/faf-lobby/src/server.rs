@@ -1,25 +1,26 @@
 //! The server as a whole: assembly, start, and shutdown in order.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use faf_connection::running_time::RunningTime;
 use faf_connection::{LargeMessages, tcp};
-use faf_lobby_core::{Event, InitialState};
+use faf_lobby_core::{Event, InitialState, World};
 use faf_protocol::WireFormat;
 use tokio::net::lookup_host;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::auth::failed_logins::FailedLogins;
+use crate::auth::pages::LoginPages;
 use crate::auth::passwords::PasswordThreads;
 use crate::auth::policy::PolicyServer;
-use crate::auth::tokens::Tokens;
-use crate::config::{Listen, ListenAddress, OpenRegistration, Settings, seconds};
+use crate::auth::tokens::{OwnTokens, Tokens};
+use crate::config::{Exposure, Listen, ListenAddress, Settings, seconds};
 use crate::delivery::SlowConsumerPolicy;
 use crate::exit_code::{self, Failure};
 use crate::lobby::event_loop::{Lobby, Services};
@@ -31,13 +32,12 @@ use crate::net::listener::{Acceptor, Listener};
 use crate::net::session::CLOSE_TIMEOUT;
 use crate::ops::activity::ActivityLog;
 use crate::ops::health::Health;
-use crate::ops::http::{Interface, OverviewCache, Phase};
+use crate::ops::http::{Interface, OverviewCache, Phase, serve_probes};
 use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
 use crate::publish::{Broker, Publisher, Relay, Signal};
-use crate::store::embedded::Owner;
-use crate::store::{Message, Store};
+use crate::store::{Message, Owner, Store};
 
 /// A running server.
 #[derive(Debug)]
@@ -74,6 +74,26 @@ pub enum Service {
     Lobby(WireFormat),
     /// The HTTP interface for operators.
     Http,
+    /// `/ready` alone, for probes.
+    Health,
+    /// `/players` and `/games` alone.
+    Control,
+    /// Metrics in reply to every path.
+    Metrics,
+}
+
+impl Service {
+    /// Returns its name in the settings; that of a format for clients has a hyphen.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lobby(format) => format.name(),
+            Self::Http => "http",
+            Self::Health => "health",
+            Self::Control => "control",
+            Self::Metrics => "metrics",
+        }
+    }
 }
 
 impl Server {
@@ -83,18 +103,30 @@ impl Server {
     /// [`Failure`] with [`exit_code::DATABASE`], [`exit_code::DATABASE_IN_USE`]
     /// or [`exit_code::LISTEN`].
     pub async fn start(settings: Settings) -> Result<Self, Failure> {
-        let owner = Owner::take(&settings.database, seconds(settings.wait_for_database), |holder| {
+        let (phase, _) = watch::channel(Phase::Starting);
+        let mut http = JoinSet::new();
+        let mut listening = Vec::new();
+        // Probes get a reply while the server waits for its database. If it waits for another
+        // server, that one may still have the address.
+        let early = listen_on(&settings.health).await.ok();
+        let is_early = early.is_some();
+        for (socket, address, _) in early.into_iter().flatten() {
+            listening.push(Listening { service: Service::Health, address });
+            http.spawn(serve_probes(socket, phase.subscribe()));
+        }
+        let database = settings.database();
+        let owner = database.take(seconds(settings.wait_for_database), |holder| {
             tracing::info!(holder, "waiting until the database is free");
         });
         let owner = owner.await?;
-        let store = Store::open(&settings.database)?;
+        let store = Store::open(&database)?;
+        store.write_only_as(&owner);
         store.forget_orders().await?;
         let seed = getrandom::u64().unwrap_or_default();
         let initial = InitialState { seed, ..store.beginning().await? };
         if !initial.games.is_empty() {
             tracing::info!(games = initial.games.len(), "waiting for the players of games that were live");
         }
-        let mut listening = Vec::new();
         let mut listeners = Vec::new();
         for format in WireFormat::ALL {
             for (socket, address, proxy) in listen_on(settings.listen(format)).await? {
@@ -103,12 +135,24 @@ impl Server {
             }
         }
         let mut http_sockets = Vec::new();
-        for (socket, address, _) in listen_on(&settings.http).await? {
-            listening.push(Listening { service: Service::Http, address });
-            http_sockets.push(socket);
+        if !is_early {
+            for (socket, address, _) in listen_on(&settings.health).await? {
+                listening.push(Listening { service: Service::Health, address });
+                http.spawn(serve_probes(socket, phase.subscribe()));
+            }
+        }
+        for (service, listen) in [
+            (Service::Http, &settings.http),
+            (Service::Control, &settings.control),
+            (Service::Metrics, &settings.metrics),
+        ] {
+            for (socket, address, _) in listen_on(listen).await? {
+                listening.push(Listening { service, address });
+                http_sockets.push((service, socket));
+            }
         }
         let tokens = Arc::new(Tokens::new(&settings));
-        let countries = Arc::new(Countries::new(settings.geoip_database.clone()));
+        let countries = Arc::new(Countries::new(&settings));
         // The countries are in a local file, so the start waits for them. The keys may be on
         // another host, so it does not wait for those.
         countries.read_file().await;
@@ -119,7 +163,16 @@ impl Server {
         );
         let mut metrics = Metrics::new();
         metrics.observe_database_failures(store.failures());
+        metrics.show_build(initial.last_game);
         metrics.observe_large_messages(Arc::clone(&large_messages));
+        let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
+        let recorder = match settings.recording.as_os_str().is_empty() {
+            true => Recorder::off(),
+            false => Recorder::start(&settings.recording, bounds),
+        };
+        metrics.observe_recording(recorder.interruptions());
+        let health = Health::new();
+        metrics.observe_health(health.findings());
         let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
         let broker = Broker::start(&settings, inbox.clone(), &mut metrics);
         let metrics = Arc::new(metrics);
@@ -128,22 +181,22 @@ impl Server {
         let requests = RequestExecutor {
             store: store.clone(),
             tokens: Arc::clone(&tokens),
+            own_tokens: Arc::new(OwnTokens::new(store.clone())),
             passwords: PasswordThreads::new(),
             outbox: Arc::clone(&outbox),
-            registers: settings.open_registration != OpenRegistration::Off,
+            registers: settings.open_registration != Exposure::Off,
         };
         let activity = Arc::new(ActivityLog::default());
         let publisher = Publisher::new(broker.as_ref(), Arc::clone(&metrics));
-        let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
-        let recorder = match settings.recording.as_os_str().is_empty() {
-            true => Recorder::off(),
-            false => Recorder::start(&settings.recording, bounds),
-        };
+        let failed_logins = || FailedLogins::new(settings.log_addresses, Arc::clone(&metrics));
+        let websocket = direct_websocket(&settings, &listening);
+        let login_pages = LoginPages::new(&settings, requests.clone(), failed_logins(), websocket)
+            .map_err(|error| anyhow::anyhow!("the system provides no random numbers: {error}"))?;
         let services = Services {
             requests,
             policy: PolicyServer::new(&settings.policy_server),
             metrics: Arc::clone(&metrics),
-            failed_logins: FailedLogins::new(settings.log_addresses, Arc::clone(&metrics)),
+            failed_logins: failed_logins(),
             activity: Arc::clone(&activity),
             publisher: publisher.clone(),
             recorder,
@@ -178,15 +231,17 @@ impl Server {
         let mut background = JoinSet::new();
         background.spawn(countries.keep_fresh());
         background.spawn(tokens.keep_fresh());
+        if let Some(pages) = &login_pages {
+            background.spawn(Arc::clone(pages).prepare());
+        }
         background.spawn(orders::run(store.clone(), inbox.clone()));
-        let health = Health::new();
         let findings = health.findings();
-        background.spawn(health.watch(store.clone(), settings.database.clone()));
+        background.spawn(health.watch(store.clone(), database));
         let lobby = tokio::spawn(lobby.run(inputs));
         for listener in listeners {
             background.spawn(listener.run(Arc::clone(&acceptor)));
         }
-        let (phase, _) = watch::channel(Phase::Ready);
+        phase.send_replace(Phase::Ready);
         let interface = Interface {
             inbox: inbox.clone(),
             metrics,
@@ -197,10 +252,10 @@ impl Server {
             phase: phase.subscribe(),
             board: Arc::new(OverviewCache::new(activity, fd_budget.http)),
             connection_limit: fd_budget.http,
+            login_pages,
         };
-        let mut http = JoinSet::new();
-        for socket in http_sockets {
-            http.spawn(interface.clone().serve(socket));
+        for (service, socket) in http_sockets {
+            http.spawn(interface.clone().serve(service, socket));
         }
         Ok(Self {
             listening,
@@ -249,13 +304,28 @@ impl Server {
         Reconfigure(self.inbox.clone())
     }
 
+    /// Returns a handle that tells whether the lobby is alive.
+    #[must_use]
+    pub(crate) fn pulse(&self) -> Pulse {
+        Pulse(self.inbox.clone())
+    }
+
     /// Waits until the server has shut down.
     ///
     /// # Errors
-    /// [`Failure`] if the lobby has panicked, which would be a bug.
+    /// [`Failure`] if the lobby has panicked, which would be a bug; with
+    /// [`exit_code::DATABASE_IN_USE`] if another server has taken the database.
     pub async fn wait(self) -> Result<(), Failure> {
         let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, broker, .. } = self;
-        let ended = lobby.await;
+        let ended = tokio::select! {
+            ended = lobby => ended,
+            // Nothing can be stored any more, and the other server has the live games, to which
+            // clients reconnect. So there is nothing to wait for.
+            () = owner.lost() => {
+                let problem = "another lobby server has taken the database: stop one of the two";
+                return Err(Failure::new(exit_code::DATABASE_IN_USE, anyhow::anyhow!(problem)));
+            }
+        };
         phase.send_replace(Phase::Stopping);
         background.shutdown().await;
         // Every session ends within its own time limit. This one is a safeguard.
@@ -304,12 +374,45 @@ impl Reconfigure {
     }
 }
 
+/// Tells whether the lobby of a running server is alive.
+#[derive(Debug, Clone)]
+pub(crate) struct Pulse(mpsc::Sender<Input>);
+
+impl Pulse {
+    /// Waits until the lobby has handled everything before this, and returns true; returns false if
+    /// it has ended.
+    pub(crate) async fn beats(&self) -> bool {
+        let (reply, beat) = oneshot::channel();
+        let look = Box::new(move |_: &World| {
+            // The caller may have given up.
+            let _ = reply.send(());
+        });
+        self.0.send(Input::Inspect(look)).await.is_ok() && beat.await.is_ok()
+    }
+}
+
+/// Returns the address of the first listener for WebSocket that clients reach without a proxy.
+fn direct_websocket(settings: &Settings, listening: &[Listening]) -> Option<SocketAddr> {
+    let is_direct = settings.websocket.addresses().iter().map(|address| !address.proxy);
+    let addresses = listening.iter().filter(|one| one.service == Service::Lobby(WireFormat::WebSocket));
+    addresses.zip(is_direct).find(|(_, is_direct)| *is_direct).map(|(listening, _)| listening.address)
+}
+
 /// Waits until all pending writes are in the database. There is no time limit: the writes may be
 /// results of games. An operator who cannot wait can kill the process.
 async fn finish_writing(store: &Store) {
     let mut finished = pin!(store.finish_writing());
     while timeout(CLOSE_TIMEOUT, &mut finished).await.is_err() {
         tracing::warn!("still writing to the database");
+    }
+}
+
+/// Returns the addresses of which the first that works is meant.
+async fn resolve(listen: &ListenAddress) -> io::Result<Vec<SocketAddr>> {
+    match listen.port_of_all() {
+        // A socket of IPv6 serves both families, if the machine has IPv6.
+        Some(port) => Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]),
+        None => Ok(lookup_host(&listen.address).await?.collect()),
     }
 }
 
@@ -321,7 +424,8 @@ pub(crate) async fn listen_on(
     listen: &Listen,
 ) -> Result<Vec<(tokio::net::TcpListener, SocketAddr, bool)>, Failure> {
     let mut sockets = Vec::new();
-    for ListenAddress { address, proxy } in listen.addresses() {
+    for listen in listen.addresses() {
+        let ListenAddress { address, proxy } = listen;
         let failure = |error: io::Error| {
             let advice = match error.kind() {
                 io::ErrorKind::AddrInUse => "; is another server running? Port 0 picks a free one",
@@ -334,7 +438,7 @@ pub(crate) async fn listen_on(
         // A name may stand for several addresses: the first that works is used.
         let mut last_error = io::Error::new(io::ErrorKind::NotFound, "no such host");
         let mut socket = None;
-        for resolved in lookup_host(address).await.map_err(failure)? {
+        for resolved in resolve(listen).await.map_err(failure)? {
             match tcp::listen(resolved) {
                 Ok(listener) => {
                     socket = Some(listener);
@@ -348,4 +452,17 @@ pub(crate) async fn listen_on(
         sockets.push((socket, bound, *proxy));
     }
     Ok(sockets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_addresses_of_the_machine_are_those_of_both_families() {
+        let resolved = resolve(&"*:8003".parse().unwrap()).await.unwrap();
+        assert_eq!(resolved, ["[::]:8003".parse().unwrap(), "0.0.0.0:8003".parse().unwrap()]);
+        let resolved = resolve(&"127.0.0.1:1".parse().unwrap()).await.unwrap();
+        assert_eq!(resolved, ["127.0.0.1:1".parse().unwrap()]);
+    }
 }

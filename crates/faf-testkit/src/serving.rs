@@ -49,6 +49,12 @@ impl Serving {
         self.ready.listening.values().map(String::as_str)
     }
 
+    /// Returns the URL of a service, by its name in the settings.
+    #[must_use]
+    pub fn url(&self, service: &str) -> Option<&str> {
+        self.ready.listening.get(service).map(String::as_str)
+    }
+
     /// Returns host and port of the URL with this scheme, such as `tcp://`.
     ///
     /// # Panics

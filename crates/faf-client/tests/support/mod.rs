@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use faf_client::Url;
 use faf_client::faf_protocol::WireFormat;
-use faf_lobby::config::{Listen, OpenRegistration, Settings};
+use faf_lobby::config::{Exposure, Listen, Settings};
 use faf_lobby::server::{Server, Service};
 use tempfile::TempDir;
 
@@ -23,8 +23,8 @@ impl Lobby {
             simple_json: free(),
             websocket: free(),
             http: free(),
-            database: folder.path().join("test.sqlite"),
-            open_registration: OpenRegistration::OnLoopback,
+            database: folder.path().join("test.sqlite").into(),
+            open_registration: Exposure::OnLoopback,
             report_interval: 0.02,
             ..Settings::default()
         };

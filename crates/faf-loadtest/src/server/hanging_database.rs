@@ -52,7 +52,7 @@ mod tests {
     async fn nobody_else_writes_until_it_is_let_go_of() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("test.sqlite");
-        let store = Store::open(&file).unwrap();
+        let store = Store::open_file(&file).unwrap();
         let hanging = HangingDatabase::hold(&file, Duration::from_secs(3600)).unwrap();
         let mut write = Box::pin(store.beat());
         assert!(timeout(Duration::from_millis(50), write.as_mut()).await.is_err());

@@ -6,10 +6,12 @@ pub(crate) mod process;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use faf_protocol::WireFormat;
+use faf_testkit::services::mariadb::{MariaServer, PASSWORD, USER};
 use faf_testkit::serving::Serving;
 use faf_testkit::token::JWKS;
 use serde_json::json;
@@ -22,6 +24,9 @@ use crate::swarm::address::Endpoint;
 
 /// Name of a started server's database in its folder.
 const DATABASE: &str = "faf-lobby.sqlite";
+
+/// Version of FAF's schema in a started database.
+const NEWEST_SCHEMA: u32 = 146;
 
 /// Number of administrators, which are the first accounts.
 pub(crate) const ADMINISTRATORS: u32 = 4;
@@ -52,6 +57,15 @@ struct Started {
     arguments: Vec<String>,
     formats: Vec<WireFormat>,
     folder: TempDir,
+    /// Ends after the server.
+    database: Option<MariaDb>,
+}
+
+/// A database server for the lobby server under load.
+#[derive(Debug)]
+struct MariaDb {
+    url: String,
+    _server: Arc<MariaServer>,
 }
 
 impl Target {
@@ -63,10 +77,11 @@ impl Target {
             return Ok(Self { endpoints, process: options.pid.map(Process), started: None });
         };
         let program = program.canonicalize().with_context(|| format!("no program {}", program.display()))?;
-        let folder = install(&program, accounts)?;
+        let database = options.mariadb.then(MariaDb::start);
+        let folder = install(&program, accounts, database.as_ref())?;
         let arguments = arguments.iter().chain(&options.server_arg).cloned().collect();
         let formats = options.format.unwrap_or(Format::Tcp).wire_formats().to_vec();
-        let mut started = Started { serving: None, program, arguments, formats, folder };
+        let mut started = Started { serving: None, program, arguments, formats, folder, database };
         let (endpoints, process) = started.serve()?;
         Ok(Self { endpoints, process: Some(process), started: Some(started) })
     }
@@ -91,10 +106,24 @@ impl Target {
 
     /// Locks the database for some time, so that the server cannot write to it.
     pub(crate) fn hang_database(&self, time: Duration) -> anyhow::Result<HangingDatabase> {
-        let Some(started) = &self.started else {
-            bail!("only the database of a server that was started with --start can be locked")
+        let Some(started) = self.started.as_ref().filter(|started| started.database.is_none()) else {
+            bail!("only the file of a server that was started with --start can be locked")
         };
         HangingDatabase::hold(&started.folder.path().join(DATABASE), time)
+    }
+}
+
+impl MariaDb {
+    fn start() -> Self {
+        let server = Arc::new(MariaServer::start_durable());
+        let database = server.database(NEWEST_SCHEMA);
+        let url = format!("mysql://{USER}@127.0.0.1:{}/{}", server.port(), database.name);
+        Self { url, _server: server }
+    }
+
+    /// Lets a program use the database.
+    fn pass_to(&self, command: &mut Command) {
+        command.env("FAF_LOBBY_DATABASE", &self.url).env("FAF_LOBBY_DATABASE_PASSWORD", PASSWORD);
     }
 }
 
@@ -102,6 +131,9 @@ impl Started {
     fn serve(&mut self) -> anyhow::Result<(Vec<Endpoint>, Process)> {
         let mut command = Command::new(&self.program);
         command.current_dir(&self.folder).arg("serve").args(ALWAYS).args(&self.arguments);
+        if let Some(database) = &self.database {
+            database.pass_to(&mut command);
+        }
         let serving = Serving::start(&mut command);
         // The URL for HTTP has no wire format.
         let all: Vec<Endpoint> = serving.urls().filter_map(|url| url.parse().ok()).collect();
@@ -128,7 +160,7 @@ fn chosen(urls: &[Endpoint], format: Option<Format>) -> anyhow::Result<Vec<Endpo
 ///
 /// Accounts only have tokens and no passwords: hashing thousands of passwords would take longer
 /// than everything else.
-fn install(program: &Path, accounts: u32) -> anyhow::Result<TempDir> {
+fn install(program: &Path, accounts: u32, database: Option<&MariaDb>) -> anyhow::Result<TempDir> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     std::fs::write(folder.path().join("keys.json"), JWKS)?;
     let users: Vec<_> = (1..=accounts.max(ADMINISTRATORS))
@@ -139,6 +171,9 @@ fn install(program: &Path, accounts: u32) -> anyhow::Result<TempDir> {
         .collect();
     std::fs::write(folder.path().join("seed.json"), json!({"users": users}).to_string())?;
     let mut seed = Command::new(program);
+    if let Some(database) = database {
+        database.pass_to(&mut seed);
+    }
     let output = seed.current_dir(&folder).args(["seed", "seed.json"]).output();
     let output = output.with_context(|| format!("cannot start {}", program.display()))?;
     ensure!(output.status.success(), "the seed is not taken: {}", String::from_utf8_lossy(&output.stderr));

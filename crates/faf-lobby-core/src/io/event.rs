@@ -69,8 +69,8 @@ pub enum Event {
         /// The message, which is passed on as it is.
         message: Message,
     },
-    /// Another service has changed the selected avatar of a player in the database, who may be
-    /// offline.
+    /// Another service has changed the selected avatar of a player, who may be offline, in the
+    /// database, from which it is read again.
     AvatarChanged {
         /// The player.
         player: PlayerId,

@@ -16,13 +16,13 @@ const WINDOW: Duration = Duration::from_secs(600);
 /// whose window ends first are dropped.
 const ADDRESSES: usize = 30_000;
 
-/// Recent failures by network.
+/// Recent failures by network. Times are those of a clock that never goes back.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct FailedLogins(Remembered<Network, u32, ADDRESSES>);
+pub struct FailedLogins(Remembered<Network, u32, ADDRESSES>);
 
 impl FailedLogins {
     /// Counts an attempt as failed. If it succeeds, [`take_back`](Self::take_back) must be called.
-    pub(crate) fn add(&mut self, address: IpAddr, now: Duration) {
+    pub fn add(&mut self, address: IpAddr, now: Duration) {
         for (network, _) in Network::counted(address) {
             let (until, count) =
                 self.0.get(network, now).map_or((now + WINDOW, 0), |(until, count)| (until, *count));
@@ -31,7 +31,7 @@ impl FailedLogins {
     }
 
     /// Removes an attempt that did not fail.
-    pub(crate) fn take_back(&mut self, address: IpAddr, now: Duration) {
+    pub fn take_back(&mut self, address: IpAddr, now: Duration) {
         for (network, _) in Network::counted(address) {
             if let Some((until, count)) = self.0.get(network, now) {
                 let count = count.saturating_sub(1);
@@ -43,7 +43,8 @@ impl FailedLogins {
     /// Returns the number of failures of an address within the window. A wider network counts with
     /// the total of its failures divided by its [multiple](Network::counted), and the largest
     /// number is returned.
-    pub(crate) fn count(&self, address: IpAddr, now: Duration) -> u32 {
+    #[must_use]
+    pub fn count(&self, address: IpAddr, now: Duration) -> u32 {
         let count = |network| self.0.get(network, now).map_or(0, |(_, count)| *count);
         let parts = Network::counted(address)
             .map(|(network, times)| count(network) / u32::try_from(times).unwrap_or(u32::MAX));

@@ -37,7 +37,7 @@ use crate::settings::Settings;
 
 pub(crate) use admission::*;
 pub use client_programs::*;
-pub(crate) use failed_logins::*;
+pub use failed_logins::*;
 pub use game::*;
 pub(crate) use game_process::*;
 pub(crate) use game_writes::*;

@@ -28,26 +28,41 @@ pub(crate) struct FailedLogins {
     left_out: u64,
 }
 
+/// A rejected login.
+pub(crate) struct FailedLogin<'a> {
+    /// The connection to the lobby; a login page has none.
+    pub(crate) conn: Option<ConnId>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) method: &'static str,
+    pub(crate) account: &'a str,
+    pub(crate) reason: &'static str,
+    pub(crate) detail: &'a str,
+}
+
 impl FailedLogins {
     pub(crate) fn new(addresses: LogAddresses, metrics: Arc<Metrics>) -> Self {
         Self { addresses, metrics, full_at: Instant::now(), left_out: 0 }
     }
 
-    /// Counts a rejected login, and logs it unless there were too many.
-    pub(crate) fn tell(&mut self, line: &LogLine) {
-        let LogLine::LoginFailed { conn: ConnId(conn), address, method, account, reason, detail } = line
-        else {
-            return;
-        };
-        self.metrics.count_failed_login(reason);
-        let Some(left_out) = self.may_write() else { return };
+    /// Counts a login that the lobby has rejected, and logs it unless there were too many.
+    pub(crate) fn tell_line(&mut self, line: &LogLine) {
+        let LogLine::LoginFailed { conn, address, method, account, reason, detail } = line else { return };
         let method = match method {
             LoginMethod::Password => "password",
             LoginMethod::Token => "token",
         };
-        let address = Shown(self.addresses, *address);
-        let reason = match detail.as_str() {
-            "" => (*reason).to_owned(),
+        let (conn, address) = (Some(*conn), *address);
+        self.tell(&FailedLogin { conn, address, method, account, reason, detail });
+    }
+
+    /// Counts a rejected login, and logs it unless there were too many.
+    pub(crate) fn tell(&mut self, failed: &FailedLogin<'_>) {
+        let FailedLogin { conn, address, method, account, reason, detail } = *failed;
+        self.metrics.count_failed_login(reason);
+        let Some(left_out) = self.may_write() else { return };
+        let (address, conn) = (Shown(self.addresses, address), conn.map(|conn| conn.0));
+        let reason = match detail {
+            "" => reason.to_owned(),
             detail => format!("{reason}: {detail}"),
         };
         tracing::info!(conn, reason, account, %address, method, left_out, "a login has failed");
@@ -105,7 +120,7 @@ mod tests {
             reason: "token not valid",
             detail: String::new(),
         };
-        (0..40).for_each(|_| failed.tell(&line));
+        (0..40).for_each(|_| failed.tell_line(&line));
         let text = metrics.text().unwrap();
         assert!(text.contains("server_logins_failed_total{reason=\"token not valid\"} 40\n"), "{text}");
     }

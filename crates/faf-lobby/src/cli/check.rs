@@ -7,10 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::print_line;
-use crate::config::Settings;
+use crate::auth::tokens;
+use crate::config::faf::Unused;
+use crate::config::{Effective, Origin, Settings};
 use crate::exit_code::{self, Failure};
 use crate::server::listen_on;
-use crate::{auth::tokens, store::embedded};
+use crate::store::Database;
 
 /// Time limit for a service to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,11 +35,18 @@ impl Findings {
     }
 }
 
-pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
+pub(super) fn run(configuration: &Effective) -> Result<(), Failure> {
+    let settings = &configuration.settings();
     let mut findings = Findings::default();
+    for (setting, value, origin) in configuration.set() {
+        print_line(&format!("{setting} = {value}  # {origin}").replace(char::is_control, "?"));
+    }
+    for Unused { key, origin, reason } in configuration.unused() {
+        findings.warning(key, format!("{reason}; it has no effect ({origin})"));
+    }
     database(settings, &mut findings);
     recording(settings, &mut findings);
-    geoip(settings, &mut findings);
+    geoip(configuration, settings, &mut findings);
     services(settings, &mut findings);
     broker(settings, &mut findings);
     log(settings, &mut findings);
@@ -59,18 +68,18 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
 }
 
 fn database(settings: &Settings, findings: &mut Findings) {
-    let path = &settings.database;
-    if let Some(owner) = embedded::owner(path) {
-        findings.warning("database", format!("{} is in use by {owner}", path.display()));
+    let database = settings.database();
+    if let Some(owner) = database.owner() {
+        findings.warning("database", format!("{database} is in use by {owner}"));
     }
-    let checked = match path.exists() {
-        true => embedded::inspect(path),
-        false => is_writable(folder_of(path)).map(|()| None),
+    let checked = match &database {
+        Database::File(path) if !path.exists() => is_writable(folder_of(path)).map(|()| None),
+        existing => existing.inspect(),
     };
     match checked {
-        Ok(Some(advice)) => findings.warning("database", format!("{}: {advice}", path.display())),
+        Ok(Some(advice)) => findings.warning("database", format!("{database}: {advice}")),
         Ok(None) => {}
-        Err(problem) => findings.problem("database", format!("{}: {problem}", path.display())),
+        Err(problem) => findings.problem("database", format!("{database}: {problem}")),
     }
 }
 
@@ -95,12 +104,30 @@ fn is_writable(folder: &Path) -> Result<(), String> {
     made.map(drop).map_err(|error| format!("nothing can be written to {}: {error}", folder.display()))
 }
 
-fn geoip(settings: &Settings, findings: &mut Findings) {
+fn geoip(configuration: &Effective, settings: &Settings, findings: &mut Findings) {
     let path = &settings.geoip_database;
-    if !path.as_os_str().is_empty()
-        && let Err(error) = maxminddb::Reader::open_readfile(path)
-    {
-        findings.problem("geoip_database", format!("{}: {error}", path.display()));
+    let shown = path.display();
+    if path.as_os_str().is_empty() {
+        return;
+    }
+    let is_downloaded = !settings.geoip_licence_key.reveal().is_empty();
+    // FAF's default names a file that need not exist.
+    let is_default =
+        matches!(configuration.origin("geoip_database"), Origin::Faf(keys) if keys[0].1 == Origin::Default);
+    if is_downloaded && let Err(problem) = is_writable(folder_of(path)) {
+        findings.problem("geoip_database", format!("{shown}: it cannot be downloaded: {problem}"));
+    }
+    match maxminddb::Reader::open_readfile(path) {
+        Ok(_) => {}
+        Err(_) if !path.exists() && is_downloaded => {
+            findings
+                .warning("geoip_database", format!("{shown}: it does not exist yet, and will be downloaded"));
+        }
+        Err(_) if !path.exists() && is_default => {
+            findings
+                .warning("geoip_database", format!("{shown}: it does not exist, so countries are unknown"));
+        }
+        Err(error) => findings.problem("geoip_database", format!("{shown}: {error}")),
     }
 }
 

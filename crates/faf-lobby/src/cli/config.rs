@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use toml::Value;
+
 use super::print_line;
 use crate::config::{CATALOGUE, Effective, Origin, default_file, is_secret};
 use crate::exit_code::Failure;
@@ -18,8 +20,8 @@ pub(super) fn list(effective: &Effective) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns a file with the same effect except for secrets, where each line names the origin of its
-/// value.
+/// Returns a file with the same effect, where each line names the origin of its value. Secrets are
+/// `***`, and URLs have no passwords.
 fn listed(effective: &Effective) -> String {
     let mut text = String::new();
     let mut section = "";
@@ -28,7 +30,10 @@ fn listed(effective: &Effective) -> String {
             section = entry.section;
             text += &format!("\n# {section}\n");
         }
-        let value = effective.value(entry.name).map(ToString::to_string).unwrap_or_default();
+        let value = match effective.value(entry.name) {
+            Some(Value::String(_)) => Value::String(effective.shown(entry.name)).to_string(),
+            value => value.map(ToString::to_string).unwrap_or_default(),
+        };
         // A secret is a comment, so that nobody uses the three stars as a password.
         let is_hidden = is_secret(entry.name) && effective.origin(entry.name) != Origin::Default;
         let setting = match is_hidden {
@@ -38,7 +43,7 @@ fn listed(effective: &Effective) -> String {
         text += &match effective.origin(entry.name) {
             Origin::Default => format!("{setting}\n"),
             Origin::File(path, line) => format!("{setting:<60} # {}\n", Origin::File(shortest(&path), line)),
-            other => format!("{setting:<60} # {other}\n"),
+            other => format!("{setting:<60} # {}\n", other.to_string().replace(char::is_control, "?")),
         };
     }
     text.trim_start().to_owned()
@@ -73,13 +78,16 @@ mod tests {
 
     #[test]
     fn secrets_are_not_listed() {
-        let flags = [("broker_password".to_owned(), "hunter2".to_owned())].into();
-        let given = Effective::load(&Sources { flags, ..Sources::default() }).unwrap();
+        let environment = [("FAF_LOBBY_BROKER_PASSWORD".to_owned(), "hunter2".to_owned())].into();
+        let given = Effective::load(&Sources { environment, ..Sources::default() }).unwrap();
         assert_eq!(given.settings().broker_password.reveal(), "hunter2");
         let text = listed(&given);
         assert!(!text.contains("hunter2"), "{text}");
         let line = text.lines().find(|line| line.contains("broker_password")).unwrap();
-        assert!(line.starts_with("# broker_password = *** ") && line.contains("--broker-password"), "{line}");
+        assert!(
+            line.starts_with("# broker_password = *** ") && line.contains("FAF_LOBBY_BROKER_PASSWORD"),
+            "{line}"
+        );
         assert!(!format!("{:?}", given.settings()).contains("hunter2"));
         let default = Effective::load(&Sources::default()).unwrap();
         assert!(listed(&default).contains("\nbroker_password = \"\"\n"));

@@ -6,7 +6,7 @@ use crate::config::Settings;
 use crate::exit_code::Failure;
 use crate::ops::log::Log;
 
-pub use super::flags::{Flags, Selection};
+pub use super::flags::{Files, Flags, Selection};
 pub use super::serve::{ProgramNames, addresses, last_steps, log_listening, ready_line};
 pub use super::user::mint_token;
 

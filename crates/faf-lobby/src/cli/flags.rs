@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::effective;
-use crate::config::{CATALOGUE, Entry, Kind, Settings, Sources};
+use crate::config::{CATALOGUE, Entry, Kind, Settings, Sources, faf};
 use crate::exit_code::Failure;
 
 /// The given flags of a selection of settings.
@@ -15,6 +15,15 @@ use crate::exit_code::Failure;
 pub struct Flags<S> {
     given: BTreeMap<String, String>,
     which: PhantomData<S>,
+}
+
+/// Files that flags name.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    /// The file with settings.
+    pub own: Option<PathBuf>,
+    /// The file with keys of FAF's server.
+    pub faf: Option<PathBuf>,
 }
 
 /// A selection of settings that a command takes as flags.
@@ -30,9 +39,9 @@ pub trait Selection {
 #[derive(Debug, Clone)]
 pub(super) struct All;
 
-/// The setting `database`.
+/// The settings about the database.
 #[derive(Debug, Clone)]
-pub(super) struct Database;
+pub(super) struct OfDatabase;
 
 impl Selection for All {
     fn includes(_: &str) -> bool {
@@ -40,9 +49,9 @@ impl Selection for All {
     }
 }
 
-impl Selection for Database {
+impl Selection for OfDatabase {
     fn includes(setting: &str) -> bool {
-        setting == "database"
+        setting.starts_with("database")
     }
 
     const GLOBAL: bool = true;
@@ -56,25 +65,30 @@ impl<S> Flags<S> {
     }
 
     /// Returns the sources of settings.
-    pub(super) fn sources(&self, file: Option<PathBuf>) -> Sources {
+    pub(super) fn sources(&self, files: &Files) -> Sources {
         let environment = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         });
-        Sources { flags: self.given.clone(), environment: environment.collect(), file }
+        let mut environment: BTreeMap<_, _> = environment.collect();
+        if let Some(path) = &files.faf {
+            // FAF's server turns its flag into the variable as well.
+            environment.insert(faf::FILE_VARIABLE.to_owned(), path.to_string_lossy().into_owned());
+        }
+        Sources { flags: self.given.clone(), environment, file: files.own.clone() }
     }
 
-    /// Returns the settings from the flags, the environment, and the file if there is one.
+    /// Returns the settings from the flags, the environment, and the files if there are any.
     ///
     /// # Errors
     /// [`Failure`] that lists all problems.
-    pub fn settings(&self, file: Option<PathBuf>) -> Result<Settings, Failure> {
-        effective(&self.sources(file)).map(|effective| effective.settings())
+    pub fn settings(&self, files: &Files) -> Result<Settings, Failure> {
+        effective(&self.sources(files)).map(|effective| effective.settings())
     }
 }
 
 impl<S: Selection> Args for Flags<S> {
     fn augment_args(command: Command) -> Command {
-        let entries = CATALOGUE.iter().filter(|entry| S::includes(entry.name));
+        let entries = flags::<S>();
         command.args(entries.map(|entry| flag(entry).global(S::GLOBAL)))
     }
 
@@ -85,7 +99,7 @@ impl<S: Selection> Args for Flags<S> {
 
 impl<S: Selection> FromArgMatches for Flags<S> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let entries = CATALOGUE.iter().filter(|entry| S::includes(entry.name));
+        let entries = flags::<S>();
         let given = entries.filter_map(|entry| {
             Some((entry.name.to_owned(), matches.get_one::<String>(entry.name)?.clone()))
         });
@@ -96,6 +110,11 @@ impl<S: Selection> FromArgMatches for Flags<S> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
+}
+
+/// Returns the settings of a selection that are flags.
+fn flags<S: Selection>() -> impl Iterator<Item = &'static Entry> {
+    CATALOGUE.iter().filter(|entry| S::includes(entry.name) && entry.kind != Kind::Secret)
 }
 
 /// Returns the flag of a setting.

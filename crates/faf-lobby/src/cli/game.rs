@@ -1,7 +1,5 @@
 //! `faf-lobby game`: games that were launched.
 
-use std::path::Path;
-
 use clap::Subcommand;
 use faf_lobby_core::escaped;
 use faf_lobby_core::validity::Validity;
@@ -9,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{print_line, whole, with_existing_store};
 use crate::exit_code::Failure;
-use crate::store::{GameFilter, LaunchedGame, ListedGame};
+use crate::store::{Database, GameFilter, LaunchedGame, ListedGame};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Commands {
@@ -30,7 +28,7 @@ pub(super) enum Commands {
     },
 }
 
-pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
+pub(super) fn run(command: Commands, database: &Database) -> Result<(), Failure> {
     let Commands::List { player, unrated, limit, json } = command;
     let filter = GameFilter { player, is_unrated: unrated, is_match: false, limit };
     let games = with_existing_store(database, async |store| store.list_games(filter).await)?;

@@ -7,11 +7,13 @@ pub mod embedding;
 mod explain;
 mod flags;
 mod game;
+mod healthcheck;
 pub(crate) mod matchmaking;
 mod order;
 mod reload;
 mod replay;
 mod serve;
+mod service_manager;
 mod signals;
 mod user;
 
@@ -26,21 +28,25 @@ use anyhow::anyhow;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::flags::{All, Database, Flags};
+use self::flags::{All, Files, Flags, OfDatabase};
 use crate::config::{Effective, Sources};
 use crate::exit_code::{self, Failure};
-use crate::store::{SeedError, Store, read_seed};
+use crate::store::{Database, SeedError, Store, read_seed};
+use crate::version::version_and_parts;
 
 /// The command that runs if none is given.
 const DEFAULT_COMMAND: &str = "serve";
 
 /// A lobby server for Forged Alliance Forever. Without a command it serves.
 #[derive(Debug, Parser)]
-#[command(name = "faf-lobby", version, after_help = exit_code::HELP, arg_required_else_help = false)]
+#[command(name = "faf-lobby", version = version_and_parts(), after_help = exit_code::HELP, arg_required_else_help = false)]
 struct CommandLine {
     /// File with settings; see `faf-lobby config` [env: FAF_LOBBY_CONFIG]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+    /// YAML file with settings of FAF's server [env: CONFIGURATION_FILE]
+    #[arg(long, value_name = "FILE", global = true)]
+    configuration_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Commands,
 }
@@ -55,14 +61,14 @@ enum Commands {
     #[command(arg_required_else_help = false)]
     User {
         #[command(flatten)]
-        flags: Flags<Database>,
+        flags: Flags<OfDatabase>,
         #[command(subcommand)]
         command: user::Commands,
     },
     /// Fill a new database from a file; docs/src/guide/seed-format.md describes it
     Seed {
         #[command(flatten)]
-        flags: Flags<Database>,
+        flags: Flags<OfDatabase>,
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
@@ -70,7 +76,7 @@ enum Commands {
     #[command(arg_required_else_help = false)]
     Explain {
         #[command(flatten)]
-        flags: Flags<Database>,
+        flags: Flags<OfDatabase>,
         #[command(subcommand)]
         command: explain::Commands,
     },
@@ -78,7 +84,7 @@ enum Commands {
     #[command(arg_required_else_help = false)]
     Game {
         #[command(flatten)]
-        flags: Flags<Database>,
+        flags: Flags<OfDatabase>,
         #[command(subcommand)]
         command: game::Commands,
     },
@@ -86,7 +92,7 @@ enum Commands {
     /// describes how to restore it
     Backup {
         #[command(flatten)]
-        flags: Flags<Database>,
+        flags: Flags<OfDatabase>,
         /// The copy, which must not exist yet
         #[arg(value_name = "FILE")]
         file: PathBuf,
@@ -109,6 +115,9 @@ enum Commands {
         #[arg(long)]
         effective: bool,
     },
+    /// Ask the running server of this configuration whether it is ready: exit code 0 if it is
+    #[command(args_override_self = true)]
+    Healthcheck(Flags<All>),
     /// Check the configuration, and the files and services it names
     #[command(args_override_self = true)]
     Check(Flags<All>),
@@ -135,23 +144,25 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn execute(CommandLine { config, command }: CommandLine) -> Result<(), Failure> {
-    let database = |flags: Flags<Database>| Ok::<_, Failure>(flags.settings(config.clone())?.database);
+fn execute(CommandLine { config, configuration_file, command }: CommandLine) -> Result<(), Failure> {
+    let config = Files { own: config, faf: configuration_file };
+    let database = |flags: Flags<OfDatabase>| Ok::<_, Failure>(flags.settings(&config)?.database());
     match command {
         Commands::Serve(flags) => {
-            let sources = flags.sources(config);
+            let sources = flags.sources(&config);
             serve::run(effective(&sources)?, move || Effective::load(&sources))
         }
         Commands::User { flags, command } => user::run(command, &database(flags)?),
         Commands::Seed { flags, file } => seed(&database(flags)?, &file),
-        Commands::Explain { flags, command } => explain::run(&command, &flags.settings(config)?),
+        Commands::Explain { flags, command } => explain::run(&command, &flags.settings(&config)?),
         Commands::Game { flags, command } => game::run(command, &database(flags)?),
         Commands::Backup { flags, file } => backup::run(&database(flags)?, &file),
         Commands::Replay(arguments) => replay::run(&arguments),
         Commands::Matchmaking { command } => matchmaking::run(&command),
-        Commands::Config { effective: true, flags } => config::list(&effective(&flags.sources(config))?),
+        Commands::Config { effective: true, flags } => config::list(&effective(&flags.sources(&config))?),
         Commands::Config { effective: false, .. } => config::print(),
-        Commands::Check(flags) => check::run(&flags.settings(config)?),
+        Commands::Healthcheck(flags) => healthcheck::run(&flags.settings(&config)?),
+        Commands::Check(flags) => check::run(&effective(&flags.sources(&config))?),
     }
 }
 
@@ -181,7 +192,7 @@ fn effective(sources: &Sources) -> Result<Effective, Failure> {
 
 /// Runs work on the database, on one thread, and leaves all data in its one file.
 fn with_store<T, E: Into<Failure>>(
-    database: &Path,
+    database: &Database,
     work: impl AsyncFnOnce(&Store) -> Result<T, E>,
 ) -> Result<T, Failure> {
     let store = Store::open(database)?;
@@ -195,17 +206,17 @@ fn with_store<T, E: Into<Failure>>(
 
 /// Like [`with_store`], but does not create a database.
 fn with_existing_store<T, E: Into<Failure>>(
-    database: &Path,
+    database: &Database,
     work: impl AsyncFnOnce(&Store) -> Result<T, E>,
 ) -> Result<T, Failure> {
-    if !database.exists() {
-        let problem = anyhow!("there is no database {}; see --database", database.display());
+    if !database.may_exist() {
+        let problem = anyhow!("there is no database {database}; see --database");
         return Err(Failure::new(exit_code::DATABASE, problem));
     }
     with_store(database, work)
 }
 
-fn seed(database: &Path, path: &Path) -> Result<(), Failure> {
+fn seed(database: &Database, path: &Path) -> Result<(), Failure> {
     let of_file = |problem: &dyn fmt::Display| Failure::from(anyhow!("seed {}: {problem}", path.display()));
     let file = read_seed(path).map_err(|problem| of_file(&problem))?;
     let planted = with_store(database, async |store| {
@@ -274,8 +285,8 @@ mod tests {
         let line = "faf-lobby serve --open-registration --allow-password-login=false --message-limit 100000";
         let line = CommandLine::try_parse_from(line.split(' ')).unwrap();
         let Commands::Serve(flags) = line.command else { panic!("{line:?}") };
-        let settings = flags.settings(None).unwrap();
-        assert_eq!(settings.open_registration, crate::config::OpenRegistration::OnLoopback);
+        let settings = flags.settings(&Files::default()).unwrap();
+        assert_eq!(settings.open_registration, crate::config::Exposure::OnLoopback);
         assert!(!settings.allow_password_login);
         assert_eq!(settings.message_limit, 100_000);
     }

@@ -1,12 +1,10 @@
 //! Waits for the outcome of an order to the server that uses a database.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::store::embedded::owner;
-use crate::store::{AccountError, Store};
+use crate::store::{AccountError, Database, Store};
 
 /// Time limit for a running server to execute an order. It checks for orders every second.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -46,13 +44,17 @@ impl Outcome {
 }
 
 /// Waits until the server that uses the database has executed an order, if there is one.
-pub(super) async fn order_taken(database: &Path, store: &Store, order: i64) -> Result<Outcome, AccountError> {
+pub(super) async fn order_taken(
+    database: &Database,
+    store: &Store,
+    order: i64,
+) -> Result<Outcome, AccountError> {
     let began = Instant::now();
     loop {
         if let Some(was_online) = store.outcome_of_order(order).await? {
             return Ok(if was_online { Outcome::Online } else { Outcome::Offline });
         }
-        let Some(server) = owner(database) else { return Ok(Outcome::NoServer) };
+        let Some(server) = database.owner() else { return Ok(Outcome::NoServer) };
         if began.elapsed() > TIME_LIMIT {
             return Ok(Outcome::NotTaken(server));
         }

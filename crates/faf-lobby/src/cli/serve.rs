@@ -2,17 +2,20 @@
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::path::Path;
 
 use faf_protocol::WireFormat;
 
 use super::print_line;
-use super::reload::Reload;
+use super::reload::{Cause, Reload};
+use super::service_manager::ServiceManager;
 use super::signals::{Request, Signals};
-use crate::config::{Banner, Effective, Problems, Settings, shown};
+use crate::config::faf::Unused;
+use crate::config::{Banner, Effective, Problems, Settings};
 use crate::exit_code::Failure;
 use crate::ops::log::Log;
 use crate::server::{Listening, Server, Service};
+use crate::store::Database;
+use crate::version::{self, PARTS};
 
 /// Number of tasks that a thread runs before it checks for network input. There may be dozens with
 /// large messages, and a ping must not wait for all of them.
@@ -38,7 +41,7 @@ pub(super) fn run_to_the_end(work: impl Future<Output = Result<(), Failure>>) ->
 }
 
 async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
-    let (database, path) = (settings.database.clone(), settings.websocket_path.clone());
+    let (database, path) = (settings.database(), settings.websocket_path.clone());
     let shown = settings.banner;
     let mut signals = Signals::new()?;
     let server = tokio::select! {
@@ -56,17 +59,35 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
         Banner::Json => print_line(&ready_line(server.listening(), &path, &text)),
         Banner::OnTerminal | Banner::Never => {}
     }
+    let manager = ServiceManager::find();
+    manager.ready();
+    let watchdog = tokio::spawn(manager.clone().feed_watchdog(server.pulse()));
     let (shutdown, reconfigure) = (server.shutdown(), server.reconfigure());
     let signalled = tokio::spawn(async move {
         loop {
-            match signals.next().await {
-                Request::End => shutdown.request().await,
-                Request::Reload => reload.apply(&reconfigure).await,
+            let cause = tokio::select! {
+                request = signals.next() => match request {
+                    Request::End => {
+                        manager.stopping();
+                        shutdown.request().await;
+                        continue;
+                    }
+                    Request::Reload => Cause::Signal,
+                },
+                () = reload.next() => Cause::Timer,
+            };
+            if cause == Cause::Signal {
+                manager.reloading();
+            }
+            reload.apply(cause, &reconfigure).await;
+            if cause == Cause::Signal {
+                manager.ready();
             }
         }
     });
     let ended = server.wait().await;
     tracing::info!("stopped");
+    watchdog.abort();
     signalled.abort();
     // This ends the log, after everything is written.
     let _ = signalled.await;
@@ -75,16 +96,28 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
 
 /// Logs the version, the database, and the settings that differ from the defaults.
 fn log_configuration(configuration: &Effective) {
-    let database = configuration.settings().database;
-    let database = std::path::absolute(&database).unwrap_or(database);
+    let database = match configuration.settings().database() {
+        Database::File(path) => Database::File(std::path::absolute(&path).unwrap_or(path)),
+        other => other,
+    };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
+        parts = PARTS,
+        image = version::of_image(),
         process = std::process::id(),
-        database = %database.display(),
+        %database,
         "starting"
     );
     for (setting, value, origin) in configuration.set() {
-        tracing::info!(setting, value = shown(setting, value), %origin, "configured");
+        tracing::info!(setting, value, %origin, "configured");
+    }
+    log_unused(configuration.unused());
+}
+
+/// Logs the keys of FAF's configuration that are set and have no effect.
+pub(super) fn log_unused<'a>(unused: impl IntoIterator<Item = &'a Unused>) {
+    for Unused { key, origin, reason } in unused {
+        tracing::warn!(key, %origin, reason, "a key of FAF's configuration has no effect");
     }
 }
 
@@ -93,7 +126,7 @@ pub fn log_listening(listening: &[Listening]) {
     for Listening { service, address } in listening {
         match service {
             Service::Lobby(format) => tracing::info!(%address, %format, "listening"),
-            Service::Http => tracing::info!(%address, "listening for http"),
+            service => tracing::info!(%address, "listening for {}", service.name()),
         }
     }
 }
@@ -125,15 +158,15 @@ impl ProgramNames {
 fn banner(
     listening: &[Listening],
     websocket_path: &str,
-    database: &Path,
+    database: &Database,
     accounts: u32,
     calls: &ProgramNames,
 ) -> String {
     let mut text = addresses(listening, websocket_path);
-    text += &format!("  {:<12} {}, {accounts} accounts\n", "database", database.display());
+    text += &format!("  {:<12} {database}, {accounts} accounts\n", "database");
     text += "\nTry next:\n";
     if accounts == 0 {
-        let add = format!("{} user add NAME --database {}", calls.lobby, database.display());
+        let add = format!("{} user add NAME --database {database}", calls.lobby);
         text += &next_step("add an account", &add);
     }
     text + &last_steps(listening, websocket_path, "--user NAME", calls)
@@ -146,7 +179,7 @@ pub fn addresses(listening: &[Listening], websocket_path: &str) -> String {
     for listening in listening {
         let (name, url) = named(listening, websocket_path);
         let also = match listening.service {
-            Service::Lobby(_) => "",
+            Service::Lobby(_) | Service::Health | Service::Control | Service::Metrics => "",
             Service::Http => ", also /ready, /health, /metrics, /status, /players, /games",
         };
         text += &format!("  {name:<12} {url}{also}\n");
@@ -171,7 +204,10 @@ fn named(listening: &Listening, websocket_path: &str) -> (&'static str, String) 
     let address = &listening.address;
     match listening.service {
         Service::Lobby(format) => (format.name(), url(format, address, websocket_path)),
-        Service::Http => ("http", format!("http://{address}/")),
+        Service::Http | Service::Control | Service::Metrics => {
+            (listening.service.name(), format!("http://{address}/"))
+        }
+        Service::Health => ("health", format!("http://{address}/ready")),
     }
 }
 
@@ -186,7 +222,7 @@ pub fn last_steps(
 ) -> String {
     let mut urls = listening.iter().filter_map(|Listening { service, address }| match service {
         Service::Lobby(format) => Some(url(*format, address, websocket_path)),
-        Service::Http => None,
+        Service::Http | Service::Health | Service::Control | Service::Metrics => None,
     });
     let watch =
         urls.next_back().map(|url| next_step("log in and watch", &format!("{wire} connect {url} {login}")));
@@ -204,6 +240,8 @@ fn url(format: WireFormat, address: &SocketAddr, websocket_path: &str) -> String
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -215,7 +253,7 @@ mod tests {
             listening(Service::Http, "127.0.0.1:8011"),
         ];
         let calls = ProgramNames { lobby: "faf-lobby", wire: "faf-wire" };
-        let banner = |accounts| banner(&all, "/ws", Path::new("a.sqlite"), accounts, &calls);
+        let banner = |accounts| banner(&all, "/ws", &Path::new("a.sqlite").into(), accounts, &calls);
         let text = banner(0);
         for part in
             ["tcp://127.0.0.1:8002", "ws://[::1]:8003/ws", "user add NAME --database a.sqlite", "/ready"]

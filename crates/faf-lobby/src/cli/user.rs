@@ -1,7 +1,6 @@
 //! `faf-lobby user`: accounts.
 
 use std::io::{self, BufRead, IsTerminal, Read};
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -13,10 +12,10 @@ use serde_json::{Value, json};
 use super::order::{Outcome, order_taken};
 use super::{print_line, whole, with_existing_store, with_store};
 use crate::auth::passwords;
-use crate::auth::tokens;
+use crate::auth::tokens::OwnTokens;
 use crate::clock::unix_seconds;
 use crate::exit_code::{self, Failure};
-use crate::store::{AccountError, ListedAccount, Role, Store};
+use crate::store::{AccountError, Database, ListedAccount, Role, Store};
 
 /// Names of roles on the command line.
 const ROLES: [(&str, Role); 3] =
@@ -96,14 +95,17 @@ pub(super) struct Password {
     text: Option<String>,
 }
 
-pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
+pub(super) fn run(command: Commands, database: &Database) -> Result<(), Failure> {
     // A name may look like another one.
     let shown = |name: &str| escaped(name).to_string();
     let done = match command {
         Commands::Add { name, password } => {
-            let hash = password.hash()?;
+            let digest = password.digest()?;
             // Of these commands, only this one creates a database.
-            let id = with_store(database, async |store| store.create_account(&name, hash).await)?;
+            let id = with_store(database, async |store| {
+                let stored = store.stored_password(&digest).map_err(anyhow::Error::msg)?;
+                Ok::<_, Failure>(store.create_account(&name, stored).await?)
+            })?;
             format!("account {} was created with number {id}", shown(&name))
         }
         Commands::List { json } => {
@@ -116,8 +118,11 @@ pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
         }
         Commands::Token { name, days } => token(database, &name, days)?,
         Commands::Passwd { name, password } => {
-            let hash = password.hash()?;
-            with_existing_store(database, async |store| store.set_password(&name, hash).await)?;
+            let digest = password.digest()?;
+            with_existing_store(database, async |store| {
+                let stored = store.stored_password(&digest).map_err(anyhow::Error::msg)?;
+                Ok::<_, Failure>(store.set_password(&name, stored).await?)
+            })?;
             format!("account {} has a new password", shown(&name))
         }
         Commands::Ban { name, reason, days } => {
@@ -164,8 +169,8 @@ pub(super) fn run(command: Commands, database: &Path) -> Result<(), Failure> {
 }
 
 impl Password {
-    /// Returns the hash of the password, which the command asks for or reads if it was not given.
-    fn hash(self) -> Result<String, Failure> {
+    /// Returns the digest of the password, which the command asks for or reads if it was not given.
+    fn digest(self) -> Result<String, Failure> {
         let password = match self.text {
             Some(password) => password,
             None if io::stdin().is_terminal() => ask_for_password()?,
@@ -174,7 +179,7 @@ impl Password {
         if password.is_empty() {
             return Err(anyhow!("the password is empty").into());
         }
-        passwords::hash(&passwords::digest(&password)).map_err(|error| anyhow!(error).into())
+        Ok(passwords::digest(&password))
     }
 }
 
@@ -198,7 +203,7 @@ fn in_days(days: u32) -> i64 {
 }
 
 /// Returns a token of the server's own.
-fn token(database: &Path, name: &str, days: u32) -> Result<String, Failure> {
+fn token(database: &Database, name: &str, days: u32) -> Result<String, Failure> {
     let valid_for = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
     let token = with_existing_store(database, async |store| mint_token(store, name, valid_for).await)?;
     Ok(token.ok_or_else(|| AccountError::Unknown(name.to_owned()))?)
@@ -213,7 +218,7 @@ pub async fn mint_token(store: &Store, login: &str, valid_for: Duration) -> Resu
     let Some(account) = store.account_by_login(login).await? else { return Ok(None) };
     let now = unix_seconds();
     let until = now.saturating_add(i64::try_from(valid_for.as_secs()).unwrap_or(i64::MAX));
-    let token = tokens::mint(store, account.id, &account.login, now, until).await;
+    let token = OwnTokens::new(store.clone()).mint(account.id, &account.login, now, until).await;
     token.map(Some).map_err(|error| Failure::new(exit_code::DATABASE, error))
 }
 

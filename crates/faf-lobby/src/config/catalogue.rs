@@ -55,7 +55,7 @@ pub(crate) enum Kind {
     List,
     /// A string.
     Text,
-    /// A string that is never shown.
+    /// A string that is never shown. It is no flag: others could read it in the list of processes.
     Secret,
 }
 
@@ -172,7 +172,7 @@ pub(crate) fn out_of_range(values: Table) -> impl Iterator<Item = (&'static str,
 }
 
 /// Returns the setting of this name.
-pub(super) fn entry(name: &str) -> Option<&'static Entry> {
+pub(crate) fn entry(name: &str) -> Option<&'static Entry> {
     CATALOGUE.iter().find(|entry| entry.name == name)
 }
 
@@ -216,7 +216,9 @@ const HEAD: &str = "\
 #   1. a flag of the command line:   --ping-interval 30
 #   2. the environment:              FAF_LOBBY_PING_INTERVAL=30
 #   3. the file named by --config or FAF_LOBBY_CONFIG
-#   4. this default
+#   4. FAF's file, named by --configuration-file or CONFIGURATION_FILE: PING_INTERVAL: 30
+#   5. the environment with FAF's names:                                PING_INTERVAL=30
+#   6. this default, or FAF's if there is a file of FAF
 ";
 
 /// The rest of its head.

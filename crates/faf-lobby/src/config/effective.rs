@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::catalogue::{Kind, entry, number};
+use super::faf::Unused;
 use super::layers::Origin;
 use super::{CATALOGUE, Settings};
 
@@ -15,6 +16,8 @@ pub(crate) struct Effective {
     pub(super) values: Table,
     /// Origins of the settings that are not defaults.
     pub(super) origins: BTreeMap<String, Origin>,
+    /// Keys of FAF's configuration that are set and have no effect.
+    pub(super) unused: Vec<Unused>,
 }
 
 impl Effective {
@@ -31,16 +34,26 @@ impl Effective {
         self.values.get(setting)
     }
 
+    /// Returns the value of a setting for people, with `***` for secrets, also for those in URLs.
+    pub(crate) fn shown(&self, setting: &str) -> String {
+        self.values.get(setting).map(|value| shown(setting, value)).unwrap_or_default()
+    }
+
+    /// Returns the keys of FAF's configuration that are set and have no effect.
+    pub(crate) fn unused(&self) -> &[Unused] {
+        &self.unused
+    }
+
     /// Returns the origin of a setting's value.
     pub(crate) fn origin(&self, setting: &str) -> Origin {
         self.origins.get(setting).cloned().unwrap_or(Origin::Default)
     }
 
     /// Returns the settings that are not defaults, in the order of the catalogue.
-    pub(crate) fn set(&self) -> impl Iterator<Item = (&str, &Value, &Origin)> {
-        CATALOGUE.iter().filter_map(|entry| {
-            Some((entry.name, self.values.get(entry.name)?, self.origins.get(entry.name)?))
-        })
+    pub(crate) fn set(&self) -> impl Iterator<Item = (&str, String, &Origin)> {
+        CATALOGUE
+            .iter()
+            .filter_map(|entry| Some((entry.name, self.shown(entry.name), self.origins.get(entry.name)?)))
     }
 
     /// Returns the names of settings whose values differ.
@@ -74,9 +87,9 @@ pub(crate) fn is_secret(setting: &str) -> bool {
     entry(setting).is_some_and(|entry| entry.kind == Kind::Secret)
 }
 
-/// Formats the value of a setting for people, without secrets: nothing of a password, and not the
-/// user information of a URL, which may hold one.
-pub(crate) fn shown(setting: &str, value: &Value) -> String {
+/// Formats the value of a setting for people: a secret as `***`, and a URL without its user
+/// information, which may hold a password. A user without a password is none.
+fn shown(setting: &str, value: &Value) -> String {
     if is_secret(setting) && value.as_str() != Some("") {
         return "***".to_owned();
     }
@@ -86,9 +99,11 @@ pub(crate) fn shown(setting: &str, value: &Value) -> String {
     };
     let Some((scheme, rest)) = text.split_once("://") else { return text };
     let end = rest.find(['/', '"', '?']).unwrap_or(rest.len());
+    // In URLs of HTTP, the user may be a token.
+    let is_known = |at: usize| !scheme.starts_with("http") && !rest[..at].contains(':');
     match rest[..end].rfind('@') {
-        Some(at) => format!("{scheme}://***{}", &rest[at..]),
-        None => text,
+        Some(at) if !is_known(at) => format!("{scheme}://***{}", &rest[at..]),
+        _ => text,
     }
 }
 
@@ -117,9 +132,17 @@ mod tests {
     fn passwords_of_urls_are_not_shown() {
         let secret = |text: &str| shown("broker_password", &Value::from(text));
         assert_eq!([secret("hunter2"), secret("a@b://c@d"), secret("")], ["***", "***", ""]);
-        let shown = |text: &str| shown("jwks", &Value::from(text));
+        let shown = |text: &str| shown("policy_server", &Value::from(text));
         assert_eq!(shown("https://me:secret@host/x@y"), "https://***@host/x@y");
         assert_eq!(shown("https://host/x@y"), "https://host/x@y");
+        assert_eq!(shown("amqp://me:secret@host/x"), "amqp://***@host/x");
+        assert_eq!(shown("mysql://me@host/x"), "mysql://me@host/x");
         assert_eq!(shown("plain"), "plain");
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        assert_eq!(shown("database_password", &Value::from("banana")), "***");
+        assert_eq!(shown("database_password", &Value::from("")), "");
     }
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::catalogue::{DEFAULTS, Entry, Kind, VARIABLE_PREFIX, entry};
+use super::faf::FafConfiguration;
 use super::{CATALOGUE, Effective, Settings, units};
 
 /// A variable with the prefix that is not a setting: it names the file.
@@ -46,6 +47,8 @@ pub(crate) enum Origin {
     Variable(String),
     /// A flag with this name.
     Flag(String),
+    /// Keys of FAF's configuration, each with its place.
+    Faf(Vec<(&'static str, Self)>),
 }
 
 /// All problems of a configuration.
@@ -64,6 +67,22 @@ impl fmt::Display for Problems {
     }
 }
 
+impl Problem {
+    /// A problem with a setting. If its value is that of one key of FAF's configuration, the
+    /// problem is one with the key.
+    fn new(origin: Origin, setting: &str, problem: String) -> Self {
+        match &origin {
+            Origin::Faf(keys)
+                if let [(key, place)] = keys.as_slice()
+                    && *place != Origin::Default =>
+            {
+                Self { origin: place.clone(), setting: (*key).to_owned(), problem }
+            }
+            _ => Self { origin, setting: setting.to_owned(), problem },
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -72,6 +91,17 @@ impl fmt::Display for Origin {
             Self::File(path, None) => write!(f, "{}", path.display()),
             Self::Variable(name) => write!(f, "environment variable {name}"),
             Self::Flag(name) => write!(f, "flag --{name}"),
+            Self::Faf(keys) => {
+                for (number, (key, place)) in keys.iter().enumerate() {
+                    f.write_str(if number == 0 { "" } else { "; " })?;
+                    match place {
+                        Self::Default => write!(f, "FAF's default of {key}")?,
+                        Self::Variable(_) => place.fmt(f)?,
+                        place => write!(f, "{place}: {key}")?,
+                    }
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -82,8 +112,9 @@ impl Effective {
     /// # Errors
     /// [`Problems`], all at once, each with its origin.
     pub(crate) fn load(sources: &Sources) -> Result<Self, Problems> {
-        let defaults = Self { values: DEFAULTS.clone(), origins: BTreeMap::new() };
+        let defaults = Self { values: DEFAULTS.clone(), origins: BTreeMap::new(), unused: Vec::new() };
         let mut layers = Layers { effective: defaults, problems: Vec::new() };
+        layers.add_faf(FafConfiguration::read(&sources.environment));
         if let Some(path) =
             sources.file.clone().or_else(|| sources.environment.get(FILE_VARIABLE).map(PathBuf::from))
         {
@@ -105,12 +136,16 @@ impl Effective {
 /// the environment, under names that begin with the service's name; for a service named like this
 /// program they have our prefix.
 fn is_setting(name: &str, value: &str) -> bool {
-    let name = format!("_{name}");
+    name != "CONFIG" && !is_address_of_service(&format!("_{name}"), value)
+}
+
+/// Returns whether a variable is one that Kubernetes makes for a service.
+pub(super) fn is_address_of_service(name: &str, value: &str) -> bool {
     let of_port =
         name.split("_PORT_").nth(1).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let of_service = name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT");
     let is_address = name.ends_with("_PORT") && value.contains("://");
-    name != "_CONFIG" && !of_port && !of_service && !is_address
+    of_port || of_service || is_address
 }
 
 struct Layers {
@@ -120,6 +155,14 @@ struct Layers {
 }
 
 impl Layers {
+    fn add_faf(&mut self, mut configuration: FafConfiguration) {
+        for derived in configuration.settings() {
+            self.add(derived.setting, derived.value, derived.origin);
+        }
+        self.problems.extend(configuration.problems);
+        self.effective.unused = configuration.unused;
+    }
+
     fn add_file(&mut self, path: &Path) {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -155,9 +198,8 @@ impl Layers {
                 Kind::Addresses if text.contains([',', '[']) && fits(entry, &list(text)).is_ok() => {
                     list(text)
                 }
-                Kind::Addresses | Kind::Text | Kind::Secret if !text.starts_with('"') => {
-                    Value::String(text.to_owned())
-                }
+                Kind::Secret => Value::String(text.to_owned()),
+                Kind::Addresses | Kind::Text if !text.starts_with('"') => Value::String(text.to_owned()),
                 _ => as_in_files(text),
             },
             None => Value::String(text.to_owned()),
@@ -180,7 +222,7 @@ impl Layers {
     }
 
     fn add_problem(&mut self, origin: Origin, setting: &str, problem: String) {
-        self.problems.push(Problem { origin, setting: setting.to_owned(), problem });
+        self.problems.push(Problem::new(origin, setting, problem));
     }
 
     fn into_effective(self) -> Result<Effective, Problems> {
@@ -189,7 +231,7 @@ impl Layers {
         let out_of_range = CATALOGUE.iter().filter_map(problem);
         for (setting, problem) in out_of_range.chain(effective.settings().problems()) {
             let origin = effective.origin(setting);
-            problems.push(Problem { origin, setting: setting.to_owned(), problem });
+            problems.push(Problem::new(origin, setting, problem));
         }
         if problems.is_empty() { Ok(effective) } else { Err(Problems(problems)) }
     }
@@ -347,7 +389,7 @@ mod tests {
             None,
         );
         let settings = settings.unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(settings.open_registration, super::super::OpenRegistration::Anywhere);
+        assert_eq!(settings.open_registration, super::super::Exposure::Anywhere);
         assert_eq!(settings.trusted_proxies.len(), 2);
         assert_eq!(settings.websocket.addresses().len(), 2);
         assert_eq!(settings.message_limit, 100_000);

@@ -11,8 +11,8 @@ pub struct Listen(Vec<ListenAddress>);
 /// One address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddress {
-    /// `host:port`; the host may be a name, an IPv6 address is in brackets, port 0 picks a
-    /// free one.
+    /// `host:port`; the host may be a name or `*` for all addresses, an IPv6 address is in
+    /// brackets, port 0 picks a free one.
     pub address: String,
     /// Whether every connection begins with a PROXY header.
     pub proxy: bool,
@@ -57,8 +57,13 @@ impl ListenAddress {
         else {
             return false;
         };
-        let is_any = |host: &str| host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+        let is_any = |host: &str| host == "*" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
         port != 0 && port == other_port && (host == other || is_any(&host) || is_any(&other))
+    }
+
+    /// Returns the port, if all addresses of the machine are meant.
+    pub(crate) fn port_of_all(&self) -> Option<u16> {
+        self.address.strip_prefix("*:")?.parse().ok()
     }
 
     /// Returns whether only this machine can connect. Names other than `localhost` count as public.
@@ -120,7 +125,16 @@ mod tests {
             ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1", "[::ffff:127.0.0.1]:1"].map(is_loopback)
                 == [true; 5]
         );
-        assert!(["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1"].map(is_loopback) == [false; 4]);
+        assert!(["0.0.0.0:1", "[::]:1", "*:1", "10.0.0.1:1", "example.org:1"].map(is_loopback) == [false; 5]);
+    }
+
+    #[test]
+    fn all_addresses_clash_with_each() {
+        let parsed = |address: &str| address.parse::<ListenAddress>().unwrap();
+        let clash = |one: &str, other: &str| parsed(one).clashes_with(&parsed(other));
+        assert!(clash("*:1", "127.0.0.1:1") && clash("[::1]:1", "*:1") && clash("*:1", "*:1"));
+        assert!(!clash("*:1", "*:2") && !clash("*:0", "*:0"));
+        assert_eq!((parsed("*:7").port_of_all(), parsed("[::]:7").port_of_all()), (Some(7), None));
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! texts and ranges follow from it. `default.toml` is a copy for people who read the repository.
 
 mod catalogue;
+mod database;
 mod effective;
+pub(crate) mod faf;
 mod layers;
 mod listen;
 mod table;
@@ -12,6 +14,7 @@ mod units;
 mod words;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::time::Duration;
 
 use faf_lobby_core::matchmaking::map_choice::AntiRepetition;
@@ -27,12 +30,18 @@ use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 use crate::publish::problem_of_exchange;
 
 pub(crate) use catalogue::{Entry, Kind, default_file, out_of_range};
-pub(crate) use effective::{Effective, is_secret, shown};
+pub use database::{DatabaseAddress, MariaDbAddress};
+pub(crate) use effective::{Effective, is_secret};
 pub(crate) use layers::{Origin, Problems, Sources};
 pub use listen::{Listen, ListenAddress};
 pub(crate) use table::CATALOGUE;
 pub use table::Settings;
 pub use words::{Banner, LogAddresses, LogFormat};
+
+use crate::store::{Database, MariaDbOptions};
+
+/// The problem with a listener for HTTP that is to expect a PROXY header.
+const NO_PROXY_HEADER: &str = "it cannot expect a PROXY header";
 
 /// The defaults.
 impl Default for Settings {
@@ -67,19 +76,19 @@ impl TryFrom<String> for TrustedProxy {
     }
 }
 
-/// Whether the first login with a new name creates an account.
+/// Whether something that is meant for one machine, or for a network of friends, is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
-pub enum OpenRegistration {
-    /// Accounts are created only by operators.
+pub enum Exposure {
+    /// It is not offered.
     Off,
-    /// Accounts are created while only this machine can connect.
+    /// It is offered while only this machine can connect.
     OnLoopback,
-    /// Accounts are created for everyone who can connect.
+    /// It is offered to everyone who can connect.
     Anywhere,
 }
 
-impl TryFrom<Value> for OpenRegistration {
+impl TryFrom<Value> for Exposure {
     type Error = String;
 
     fn try_from(value: Value) -> Result<Self, String> {
@@ -108,26 +117,48 @@ impl Settings {
         }
     }
 
+    /// Returns the database.
+    #[must_use]
+    pub fn database(&self) -> Database {
+        match &self.database {
+            DatabaseAddress::File(path) => Database::File(path.clone()),
+            DatabaseAddress::MariaDb(address) => Database::MariaDb(MariaDbOptions {
+                address: address.clone(),
+                password: self.database_password.clone(),
+                history_table: self.database_history_table.clone(),
+                connections: self.database_connections,
+                timeout: seconds(self.database_timeout),
+            }),
+        }
+    }
+
     /// Returns the problems of values that are within their ranges, by setting.
     fn problems(&self) -> Vec<(&'static str, String)> {
-        let database = self.database.as_os_str();
+        let file = match &self.database {
+            DatabaseAddress::File(path) => Some(path.as_path()),
+            DatabaseAddress::MariaDb(_) => None,
+        };
         let forwards = !self.forwarded_header.is_empty();
         let clients = || WireFormat::ALL.into_iter().flat_map(|format| self.listen(format).addresses());
+        let has_login_pages = self.login_pages != Exposure::Off;
         let expects_proxy = |address: &ListenAddress| address.proxy;
         // Problems whose text is always the same.
         let fixed = [
             ("websocket_path", !self.websocket_path.starts_with('/'), "it must begin with a slash"),
-            ("http", self.http.addresses().iter().any(expects_proxy), "it cannot expect a PROXY header"),
+            ("http", self.http.addresses().iter().any(expects_proxy), NO_PROXY_HEADER),
+            ("health", self.health.addresses().iter().any(expects_proxy), NO_PROXY_HEADER),
+            ("control", self.control.addresses().iter().any(expects_proxy), NO_PROXY_HEADER),
+            ("metrics", self.metrics.addresses().iter().any(expects_proxy), NO_PROXY_HEADER),
             (
                 "forwarded_header",
                 forwards && self.forwarded_header.parse::<HeaderName>().is_err(),
                 "it is not the name of an HTTP header",
             ),
-            ("database", database.is_empty(), "it must name a file"),
-            ("database", self.database.is_dir(), "it is a folder; name a file in it"),
+            ("database", file.is_some_and(|file| file.as_os_str().is_empty()), "it must name a file"),
+            ("database", file.is_some_and(Path::is_dir), "it is a folder; name a file in it"),
             (
                 "database",
-                database == ":memory:",
+                file == Some(Path::new(":memory:")),
                 "the database cannot be in memory: several threads use it, and it must outlive a crash; name a file, \
                  for instance one in /dev/shm, or try `faf-demo`, which leaves nothing behind",
             ),
@@ -136,6 +167,21 @@ impl Settings {
                 "ladder_anti_repetition_weight_base_thresholds",
                 self.ladder_anti_repetition_weight_base_thresholds.len() > 10,
                 "there can be at most ten",
+            ),
+            (
+                "login_pages",
+                has_login_pages && self.http.addresses().is_empty(),
+                "the pages are on the address of http, which is off",
+            ),
+            (
+                "login_pages",
+                has_login_pages && self.websocket.addresses().is_empty() && self.access_url.is_empty(),
+                "/lobby/access has no address for clients: websocket is off, and access_url is empty",
+            ),
+            (
+                "access_url",
+                !self.access_url.is_empty() && !is_websocket_url(&self.access_url),
+                "it is not a URL such as wss://ws.example.org/",
             ),
             (
                 "trusted_proxies",
@@ -154,13 +200,22 @@ impl Settings {
             let problem = format!("`{origin}` is not an origin such as https://example.org, without a path");
             problems.push(("websocket_origins", problem));
         }
-        if let (OpenRegistration::OnLoopback, Some(public)) = (self.open_registration, self.public_address())
-        {
-            let problem = format!(
-                "anybody who can reach {public} could create accounts; listen on 127.0.0.1 everywhere, without \
-                 trusted_proxies, or insist with \"anywhere\""
-            );
-            problems.push(("open_registration", problem));
+        let exposed = [
+            ("open_registration", self.open_registration, "could create accounts"),
+            (
+                "login_pages",
+                self.login_pages,
+                "could send passwords to it, and without TLS others could read them",
+            ),
+        ];
+        for (setting, exposure, danger) in exposed {
+            if let (Exposure::OnLoopback, Some(public)) = (exposure, self.public_address()) {
+                let problem = format!(
+                    "anybody who can reach {public} {danger}; listen on 127.0.0.1 everywhere, without \
+                     trusted_proxies, or insist with \"anywhere\""
+                );
+                problems.push((setting, problem));
+            }
         }
         problems.extend(self.problems_of_broker());
         problems.extend(self.clashes());
@@ -204,7 +259,13 @@ impl Settings {
 
     /// Returns the addresses of all listeners, by setting.
     pub(crate) fn listens(&self) -> impl Iterator<Item = (&'static str, &Listen)> {
-        WireFormat::ALL.into_iter().map(|format| self.listener(format)).chain([("http", &self.http)])
+        let for_programs = [
+            ("http", &self.http),
+            ("health", &self.health),
+            ("control", &self.control),
+            ("metrics", &self.metrics),
+        ];
+        WireFormat::ALL.into_iter().map(|format| self.listener(format)).chain(for_programs)
     }
 
     /// Returns the addresses that are used twice.
@@ -380,6 +441,12 @@ pub(crate) fn seconds(value: f64) -> Duration {
 fn is_origin(text: &str) -> bool {
     let host = text.split_once("://").map(|(_, host)| host);
     matches!(text, "*" | "null") || host.is_some_and(|host| !host.contains('/'))
+}
+
+/// Returns whether clients can connect to this with WebSocket.
+fn is_websocket_url(text: &str) -> bool {
+    let url: Result<hyper::Uri, _> = text.parse();
+    url.is_ok_and(|url| matches!(url.scheme_str(), Some("ws" | "wss")) && url.host().is_some())
 }
 
 #[cfg(test)]

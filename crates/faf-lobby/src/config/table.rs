@@ -10,7 +10,7 @@ use faf_protocol::Secret;
 use serde::Deserialize;
 
 use super::catalogue::{Bound, Entry, Kind, Range};
-use super::{Banner, Listen, LogAddresses, LogFormat, OpenRegistration, TrustedProxy};
+use super::{Banner, DatabaseAddress, Exposure, Listen, LogAddresses, LogFormat, TrustedProxy};
 
 /// Declares the settings, section by section. A bound of a range is a number, another setting, or a
 /// multiple of another setting.
@@ -55,7 +55,7 @@ macro_rules! settings {
 settings! {
     section "Where clients connect" about
         "An address is \"host:port\"; port 0 picks a free one, and \"off\" disables the listener. Several \
-         addresses: [\"a:1\", \"b:2\"]. A listener written \"host:port proxy\" expects a PROXY header, version \
+         addresses: [\"a:1\", \"b:2\"]. The host \"*\" means all addresses of this machine. A listener written \"host:port proxy\" expects a PROXY header, version \
          1 or 2, from one of the trusted_proxies."
     {
         /// Addresses for QDataStream, the length-prefixed format of old clients.
@@ -81,6 +81,17 @@ settings! {
         /// these to the public.
         http: Listen = "127.0.0.1:8011", Addresses;
 
+        /// Address for probes of Kubernetes, with nothing but `/ready`, as FAF's server has it. See
+        /// docs/src/guide/faf-configuration.md for this and the next two.
+        health: Listen = "off", Addresses;
+
+        /// Address for `/players` and `/games` alone. It shows games that are only for friends:
+        /// keep it off public networks.
+        control: Listen = "off", Addresses;
+
+        /// Address for metrics alone, in reply to every path.
+        metrics: Listen = "off", Addresses;
+
         /// Addresses or networks of proxies that are trusted to report clients' addresses:
         /// `["10.0.0.0/8", "::1"]`.
         trusted_proxies: Vec<TrustedProxy> = [], List;
@@ -94,10 +105,25 @@ settings! {
         handshake_timeout: f64 = 3, Seconds(0.1..=60.0);
     }
     section "Accounts and logins" {
-        /// The SQLite database. If it does not exist, the server creates it, readable only by its
-        /// owner. One server uses it at a time: the server locks the file of the same name with
-        /// `.lock` added until it has ended.
-        database: PathBuf = "faf-lobby.sqlite", Text;
+        /// The database: a file for SQLite, or FAF's MariaDB as "mysql://USER@HOST:PORT/DATABASE".
+        /// A file that does not exist is created, readable only by its owner. One server uses a
+        /// database at a time: for a file, it locks the file of the same name with `.lock` added
+        /// until it has ended.
+        database: DatabaseAddress = "faf-lobby.sqlite", Text;
+
+        /// Password for MariaDB. Empty for none.
+        database_password: Secret = "", Secret;
+
+        /// Table of MariaDB with the version of FAF's schema, which is checked at the start: 133 to
+        /// 146. Empty to use the schema as it is.
+        database_history_table: String = "flyway_schema_history", Text;
+
+        /// Number of connections to MariaDB for everything but games that are being played, which
+        /// have one of their own.
+        database_connections: usize = 8, Count(1.0..=100.0);
+
+        /// Time limit for a query to MariaDB. A write about a game is repeated until it is stored.
+        database_timeout: f64 = 10, Seconds(1.0..=300.0);
 
         /// How long a starting server waits while another server, for instance one that drains,
         /// uses the database. With 0 the start fails at once, with an exit code of its own.
@@ -106,7 +132,18 @@ settings! {
         /// Create an account at the first login with a new name and password. This is meant
         /// for a LAN or for tests, and works only while every listener is on loopback, unless
         /// it is "anywhere".
-        open_registration: OpenRegistration = false, Switch;
+        open_registration: Exposure = false, Switch;
+
+        /// Pages with which today's clients log in without FAF's identity service, on the address
+        /// of `http`: `/oauth2/auth`, `/oauth2/token`, `/.well-known/jwks.json`, `/lobby/access`
+        /// and `/me`. They are meant for authors of clients and for a LAN, and work only while
+        /// every listener is on loopback, unless it is "anywhere"; then put a proxy with TLS in
+        /// front of them. They accept passwords even without allow_password_login.
+        login_pages: Exposure = false, Switch;
+
+        /// URL that `/lobby/access` gives to clients, such as "wss://ws.example.org/". Empty for
+        /// the address of the listener for WebSocket.
+        access_url: String = "", Text;
 
         /// Accept logins with a password.
         allow_password_login: bool = true, Switch;
@@ -151,8 +188,20 @@ settings! {
         /// A MaxMind country database, to look up players' countries by address. Empty for none. It
         /// is read again when it changes.
         geoip_database: PathBuf = "", Text;
+
+        /// Address from which the server downloads that database, if there is a licence key.
+        geoip_url: String = "https://download.maxmind.com/app/geoip_download", Text;
+
+        /// Licence key for downloads. Without one, the server downloads nothing.
+        geoip_licence_key: Secret = "", Secret;
+
+        /// Age of the database, in days, from which the server downloads it again.
+        geoip_max_age_days: u32 = 22, Count(1.0..=3650.0);
     }
     section "Timing" {
+        /// How often the configuration is read again, as on SIGHUP. Use 0 for never.
+        configuration_refresh_time: f64 = 0, Seconds(0.0..=86_400.0);
+
         /// How often every client gets a ping.
         ping_interval: f64 = 45, Seconds(0.01..=3600.0);
 

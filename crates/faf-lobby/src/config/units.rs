@@ -70,12 +70,14 @@ pub(super) fn in_words(entry: &Entry, value: &Value, problem: &str) -> String {
         Kind::Count => "a whole number",
         Kind::Number => "a number",
         Kind::Numbers => "a list of numbers such as [0.75, 0.5]",
-        Kind::Switch if entry.name == "open_registration" => "true, false or \"anywhere\"",
+        Kind::Switch if matches!(entry.name, "open_registration" | "login_pages") => {
+            "true, false or \"anywhere\""
+        }
         Kind::Switch => "true or false",
         Kind::List if names_rust_types(problem) => "a list such as [\"a\", \"b\"]",
         Kind::Text if names_rust_types(problem) => "a text in quotes",
         Kind::Addresses if names_rust_types(problem) => "a text in quotes, or a list of texts",
-        Kind::List | Kind::Text | Kind::Addresses | Kind::Secret => return problem.to_owned(),
+        Kind::List | Kind::Text | Kind::Secret | Kind::Addresses => return problem.to_owned(),
     };
     format!("`{value}` is not {wanted}")
 }
@@ -132,6 +134,7 @@ mod tests {
             ("trusted_proxies", Value::from(vec!["nowhere"])),
             ("http", Value::from(8011)),
             ("database", Value::from(1)),
+            ("database_password", Value::from(1)),
             ("log_format", Value::from("xml")),
             ("log_format", Value::from(5)),
             ("log_addresses", Value::from("some")),

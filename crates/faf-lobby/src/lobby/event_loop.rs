@@ -177,7 +177,7 @@ impl Lobby {
                 Effect::Log(line) => {
                     if let LogLine::LoginFailed { conn, .. } = line {
                         self.dispatcher.login_failed(conn);
-                        self.services.failed_logins.tell(&line);
+                        self.services.failed_logins.tell_line(&line);
                     }
                     log::write(&line);
                     match line {

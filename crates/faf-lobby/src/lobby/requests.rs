@@ -8,9 +8,10 @@ use faf_lobby_core::{
     Account, Ban, Busy, Contradiction, GameWrite, Reply, ReplyTo, Request, TokenFault, Unavailable,
 };
 use faf_lobby_store::Beyond;
+use faf_protocol::{PlayerId, Secret};
 
 use crate::auth::passwords::{self, PasswordThreads};
-use crate::auth::tokens::{Tokens, check_own};
+use crate::auth::tokens::{Checked, OwnTokenError, OwnTokens, Tokens};
 use crate::clock::unix_seconds;
 use crate::publish::Signal;
 use crate::store::{AccountError, Store, StoreError, StoredAccount, is_valid_login};
@@ -20,6 +21,7 @@ use crate::store::{AccountError, Store, StoreError, StoredAccount, is_valid_logi
 pub(crate) struct RequestExecutor {
     pub(crate) store: Store,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) own_tokens: Arc<OwnTokens>,
     pub(crate) passwords: PasswordThreads,
     /// Raised when a write has stored messages in the outbox.
     pub(crate) outbox: Arc<Signal>,
@@ -77,10 +79,13 @@ impl RequestExecutor {
 
     /// Finds the account that a token names: a token of the server's own, or of a service that
     /// it trusts.
-    async fn check_token(&self, token: &str) -> Result<Result<Option<Account>, TokenFault>, StoreError> {
-        let checked = match check_own(&self.store, token, unix_seconds()).await? {
-            Some(checked) => checked.map(Some),
-            None => self.tokens.check(token).await,
+    async fn check_token(&self, token: &str) -> Result<Result<Option<Account>, TokenFault>, OwnTokenError> {
+        let checked = match self.own_tokens.check(token, unix_seconds()).await? {
+            Checked::Own(checked) => checked.map(Some),
+            Checked::OtherLobby if !self.tokens.has_issuer() => {
+                Err(TokenFault::Invalid("its key is not that of this server".to_owned()))
+            }
+            Checked::OtherLobby | Checked::Other => self.tokens.check(token).await,
         };
         Ok(match checked {
             Ok(Some(player)) => Ok(self.store.account_by_id(player).await?.map(account)),
@@ -98,6 +103,30 @@ impl RequestExecutor {
         self.store.find_ban(request.player).await
     }
 
+    /// Returns the account with this name and this digest of a password. With open registration, a
+    /// new name creates it.
+    pub(crate) async fn log_in(
+        &self,
+        login: &str,
+        digest: String,
+    ) -> Result<Result<Option<Account>, Busy>, Unavailable> {
+        let request = CheckPassword { login: login.to_owned(), password: Secret::new(digest) };
+        available(self.check_password(request).await)
+    }
+
+    /// Returns the account that a token names.
+    pub(crate) async fn account_of_token(
+        &self,
+        token: &str,
+    ) -> Result<Result<Option<Account>, TokenFault>, Unavailable> {
+        available(self.check_token(token).await)
+    }
+
+    /// Returns the account of a player.
+    pub(crate) async fn account(&self, player: PlayerId) -> Result<Option<Account>, Unavailable> {
+        Ok(available(self.store.account_by_id(player).await)?.map(account))
+    }
+
     async fn check_password(
         &self,
         CheckPassword { login, password }: CheckPassword,
@@ -107,6 +136,9 @@ impl RequestExecutor {
         if stored.is_none() && self.registers && is_valid_login(&login) {
             return self.register(&login, digest).await;
         }
+        if stored.is_none() && self.store.keeps_digests() {
+            return Ok(Ok(None));
+        }
         let hash = stored.as_ref().map(|stored| stored.password.clone());
         Ok(match self.passwords.verify(digest, hash).await {
             Ok(is_right) => Ok(stored.filter(|_| is_right).map(account)),
@@ -115,9 +147,12 @@ impl RequestExecutor {
     }
 
     async fn register(&self, login: &str, digest: String) -> Result<Result<Option<Account>, Busy>, Failure> {
-        let hash = match self.passwords.hash(digest).await {
-            Ok(hash) => hash.map_err(Failure::Hash)?,
-            Err(passwords::Busy) => return Ok(Err(Busy)),
+        let hash = match self.store.keeps_digests() {
+            true => digest,
+            false => match self.passwords.hash(digest).await {
+                Ok(hash) => hash.map_err(Failure::Hash)?,
+                Err(passwords::Busy) => return Ok(Err(Busy)),
+            },
         };
         match self.store.create_account(login, hash).await {
             Ok(id) => {
@@ -176,6 +211,7 @@ mod tests {
         let requests = RequestExecutor {
             store: store.clone(),
             tokens: Arc::new(Tokens::new(&Settings::default())),
+            own_tokens: Arc::new(OwnTokens::new(store.clone())),
             passwords: PasswordThreads::new(),
             outbox: Arc::default(),
             registers: false,

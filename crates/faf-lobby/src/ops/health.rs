@@ -1,15 +1,14 @@
 //! Health of the database: the server writes to it and checks it periodically, not on
 //! every request.
 
-use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::store::Store;
 use crate::store::embedded::Files;
+use crate::store::{Database, Store};
 
 /// Time between two checks.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -56,12 +55,12 @@ impl Health {
     }
 
     /// Checks the database forever.
-    pub(crate) async fn watch(self, store: Store, path: std::path::PathBuf) {
-        tokio::join!(self.write(&store, &path), self.examine(&store, &path));
+    pub(crate) async fn watch(self, store: Store, database: Database) {
+        tokio::join!(self.write(&store, &database), self.examine(&store, &database));
     }
 
     /// Writes to the database repeatedly, and checks its file if it has one.
-    async fn write(&self, store: &Store, path: &Path) {
+    async fn write(&self, store: &Store, database: &Database) {
         let mut files: Option<Files> = None;
         loop {
             let written = {
@@ -81,12 +80,12 @@ impl Health {
                 Err(error) => Some(format!("nothing can be written: {}", error.problem())),
                 Ok(()) => match &files {
                     Some(files) => files.problem(),
-                    None => match store.files(path) {
+                    None => match store.files(database) {
                         Ok(found) => {
                             files = found;
                             None
                         }
-                        Err(error) => Some(format!("{} cannot be checked: {error}", path.display())),
+                        Err(error) => Some(format!("{database} cannot be checked: {error}")),
                     },
                 },
             };
@@ -95,8 +94,8 @@ impl Health {
         }
     }
 
-    async fn examine(&self, store: &Store, path: &Path) {
-        let examiner = match store.examiner(path) {
+    async fn examine(&self, store: &Store, database: &Database) {
+        let examiner = match store.examiner(database) {
             Ok(Some(examiner)) => examiner,
             Ok(None) => return,
             Err(error) => {

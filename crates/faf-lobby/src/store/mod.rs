@@ -3,11 +3,13 @@
 //!
 //! Types of a database driver do not leave this folder.
 
+mod database;
 pub(crate) mod embedded;
 pub(crate) mod sqlite;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use faf_lobby_core::ratings::RatingChange;
@@ -17,6 +19,8 @@ use faf_lobby_store::seed::Planted;
 use faf_lobby_store::{Beyond, Failures, Games};
 use faf_protocol::GameId;
 
+pub use database::{Database, MariaDbOptions};
+pub(crate) use database::{Owner, OwnerError};
 pub use faf_lobby_store::facts;
 pub use faf_lobby_store::seed::SeedFile;
 pub use faf_lobby_store::{
@@ -37,6 +41,9 @@ const SEED_LIMIT: u64 = 256 * 1024 * 1024;
 pub enum Store {
     /// An SQLite database in a file.
     Sqlite(Sqlite),
+    /// FAF's MariaDB.
+    #[cfg(feature = "mariadb")]
+    MariaDb(faf_lobby_mariadb::MariaDb),
     /// An in-memory database, which is lost when the process ends.
     Memory(SharedMemory),
 }
@@ -58,6 +65,8 @@ macro_rules! choose {
                 use faf_lobby_store::$family;
                 match self {
                     Self::Sqlite(store) => store.$operation($($argument),*).await,
+                    #[cfg(feature = "mariadb")]
+                    Self::MariaDb(store) => store.$operation($($argument),*).await,
                     Self::Memory(store) => store.$operation($($argument),*).await,
                 }
             }
@@ -73,7 +82,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Open`] if the file cannot be opened, is not a database of this server, or was
     /// created by a newer version.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub fn open_file(path: &Path) -> Result<Self, StoreError> {
         Sqlite::open(path).map(Self::Sqlite)
     }
 
@@ -87,6 +96,8 @@ impl Store {
     pub(crate) async fn perform(&self, request: Request, failed: fn(&StoreError)) -> Result<Reply, Beyond> {
         match self {
             Self::Sqlite(store) => faf_lobby_store::perform(store, request, failed).await,
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(store) => faf_lobby_store::perform(store, request, failed).await,
             Self::Memory(store) => faf_lobby_store::perform(store, request, failed).await,
         }
     }
@@ -97,17 +108,31 @@ impl Store {
         game: GameId,
         write: GameWrite,
         publications: GamePublications,
-    ) -> impl Future<Output = Result<Vec<RatingChange>, StoreError>> + Send + use<> {
-        let (sqlite, memory) = match self {
-            Self::Sqlite(store) => (Some(store.store_game(game, write, publications)), None),
-            Self::Memory(store) => (None, Some(store.store_game(game, write, publications))),
-        };
-        async move {
-            match (sqlite, memory) {
-                (Some(stored), _) => stored.await,
-                (_, Some(stored)) => stored.await,
-                (None, None) => Err(StoreError::Closed),
-            }
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<RatingChange>, StoreError>> + Send>> {
+        match self {
+            Self::Sqlite(store) => Box::pin(store.store_game(game, write, publications)),
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(store) => Box::pin(store.store_game(game, write, publications)),
+            Self::Memory(store) => Box::pin(store.store_game(game, write, publications)),
+        }
+    }
+
+    /// Returns what to store for a password, of which clients send this digest: a hash, or in FAF's
+    /// database the digest itself, with which FAF's other services compare it. To hash it takes
+    /// tens of milliseconds.
+    ///
+    /// # Errors
+    /// A description, if the system provides no random numbers.
+    pub(crate) fn stored_password(&self, digest: &str) -> Result<String, String> {
+        if self.keeps_digests() { Ok(digest.to_owned()) } else { passwords::hash(digest) }
+    }
+
+    /// Returns whether the accounts of the database have the digests of passwords, not hashes.
+    pub(crate) fn keeps_digests(&self) -> bool {
+        match self {
+            Self::Sqlite(_) | Self::Memory(_) => false,
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(_) => true,
         }
     }
 
@@ -131,7 +156,7 @@ impl Store {
             user.hash = match hashes.get(&digest) {
                 Some(hash) => hash.clone(),
                 None => {
-                    let hash = passwords::hash(&digest).map_err(|problem| SeedError::Record {
+                    let hash = self.stored_password(&digest).map_err(|problem| SeedError::Record {
                         record: format!("user {}", user.login),
                         problem,
                     })?;
@@ -147,6 +172,8 @@ impl Store {
     pub(crate) fn failures(&self) -> Arc<Failures> {
         match self {
             Self::Sqlite(store) => store.failures(),
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(store) => store.failures(),
             Self::Memory(_) => Arc::default(),
         }
     }
@@ -159,6 +186,8 @@ impl Store {
     pub async fn checkpoint(&self) -> Result<bool, StoreError> {
         match self {
             Self::Sqlite(store) => store.checkpoint().await,
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(_) => Ok(true),
             Self::Memory(_) => Ok(true),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use super::support::Operator;
+use super::support::{Operator, text};
 
 const FREE: &str =
     "--qdatastream 127.0.0.1:0 --simple-json 127.0.0.1:0 --websocket 127.0.0.1:0 --http 127.0.0.1:0";
@@ -46,7 +46,8 @@ fn check_tries_everything_that_the_settings_name() {
     let address = occupied.local_addr().unwrap();
     assert!(warn(&format!("--http {address}")).contains("already running"));
     drop(occupied);
-    assert!(warn(&format!("--policy-server http://{address}/")).contains("cannot be reached now"));
+    // Another server of these tests may get a port that was free, but not this one.
+    assert!(warn("--policy-server http://127.0.0.1:1/").contains("cannot be reached now"));
     // Nothing was created or left behind.
     assert_eq!(std::fs::read_dir(operator.path("")).unwrap().count(), 1);
 }
@@ -92,4 +93,42 @@ fn error_texts_name_the_wrong_value() {
     std::fs::create_dir(operator.path("folder")).unwrap();
     assert!(operator.fail("serve --database folder", 3).contains("it is a folder"));
     assert!(!operator.path("folder.lock").exists());
+}
+
+#[test]
+fn the_configuration_of_faf_is_shown_with_its_origins() {
+    let operator = Operator::new();
+    let ports = "WS_HOST: localhost\nWS_PORT: 0\n# ports of probes\n";
+    operator.write(
+        "faf.yaml",
+        &format!("{ports}PING_INTERVAL: 30\nUSE_API: false\nGEO_IP_LICENSE_KEY: hunter2\n"),
+    );
+    let output = operator
+        .command("check --configuration-file faf.yaml --health off --control off --database lobby.sqlite --geoip-database= --policy-server= --jwks=")
+        .env("LOGIN_TIMEOUT", "100")
+        .output()
+        .unwrap();
+    let [shown, warnings] = [&output.stdout, &output.stderr].map(|bytes| text(bytes));
+    assert!(output.status.success(), "{warnings}");
+    for line in [
+        "ping_interval = 30.0  # faf.yaml, line 4: PING_INTERVAL",
+        "login_timeout = 100.0  # environment variable LOGIN_TIMEOUT",
+        "geoip_licence_key = ***  # faf.yaml, line 6: GEO_IP_LICENSE_KEY",
+        "websocket = localhost:0  # faf.yaml, line 1: WS_HOST; faf.yaml, line 2: WS_PORT",
+        "content_url = http://content.faforever.com  # FAF's default of CONTENT_URL",
+        "configuration OK",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} is missing in\n{shown}");
+    }
+    let warning = "USE_API: FAF's server does not know it either; it has no effect (faf.yaml, line 5)";
+    assert_eq!(warnings.matches(warning).count(), 1, "{warnings}");
+    assert!(!format!("{shown}{warnings}").contains("hunter2"));
+    let effective = operator.succeed("config --effective --configuration-file faf.yaml");
+    assert!(
+        !effective.contains("hunter2") && effective.contains("# faf.yaml, line 4: PING_INTERVAL"),
+        "{effective}"
+    );
+    operator.write("faf.yaml", "PING_INTERVAL: often\n");
+    let problem = operator.fail("check --configuration-file faf.yaml", 3);
+    assert!(problem.contains("faf.yaml, line 1: PING_INTERVAL: `often` is not a number"), "{problem}");
 }

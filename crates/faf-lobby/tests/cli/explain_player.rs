@@ -52,7 +52,7 @@ fn saved() -> Value {
 
 async fn operator_with(saved: Option<Value>) -> Operator {
     let operator = Operator::new();
-    let store = Store::open(&operator.path("a.sqlite")).unwrap();
+    let store = Store::open_file(&operator.path("a.sqlite")).unwrap();
     store.seed(SeedFile::parse(SEED).unwrap()).await.unwrap();
     if let Some(saved) = saved {
         store.save_queues(serde_json::from_value(saved).unwrap()).await.unwrap();

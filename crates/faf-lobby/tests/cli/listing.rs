@@ -18,7 +18,7 @@ async fn deceptive_texts_are_escaped_everywhere() {
     other.rename_account(PlayerId(1), "A\u{202e}da\nx").unwrap();
     let game = GameFact { validity: 11, ..game_of_another_program(7, "t\u{200b}\nforged") };
     other.add_games(&Facts { games: vec![game], ..Facts::default() }).unwrap();
-    let store = Store::open(&operator.path("a.sqlite")).unwrap();
+    let store = Store::open_file(&operator.path("a.sqlite")).unwrap();
     store.ban("Ada", "b\u{1b}[31m\n".to_owned(), None).await.unwrap();
     drop(store);
     for command in [

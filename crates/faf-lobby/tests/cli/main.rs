@@ -9,6 +9,7 @@ mod explain_player;
 mod listing;
 mod log;
 mod online;
+mod service_manager;
 mod signals;
 mod support;
 
@@ -52,12 +53,15 @@ fn help_is_found_everywhere() {
         "game list",
         "matchmaking replay",
         "backup",
+        "healthcheck",
         "config",
         "check",
     ] {
         assert!(operator.succeed(&format!("{command} --help")).contains("Usage: faf-lobby"), "{command}");
     }
-    assert!(operator.succeed("--version").starts_with("faf-lobby "));
+    // Tests are built with all parts.
+    let version = concat!("faf-lobby ", env!("CARGO_PKG_VERSION"), " (mariadb, rabbitmq)\n");
+    assert_eq!(operator.succeed("--version"), version);
 }
 
 #[test]
@@ -103,6 +107,21 @@ fn open_registration_on_public_addresses_must_be_confirmed() {
     assert!(error.contains("0.0.0.0:0") && error.contains("anywhere"), "{error}");
     operator.succeed("check --open-registration=anywhere --http 0.0.0.0:0");
     operator.succeed("check --open-registration");
+}
+
+#[test]
+fn login_pages_on_public_addresses_must_be_confirmed() {
+    let operator = Operator::new();
+    let error = operator.fail("serve --login-pages --http 0.0.0.0:0", 3);
+    assert!(error.contains("login_pages") && error.contains("anywhere"), "{error}");
+    operator.succeed("check --login-pages=anywhere --http 0.0.0.0:0");
+    operator.succeed("check --login-pages");
+    assert!(operator.fail("check --login-pages --http off", 3).contains("http, which is off"));
+    assert!(operator.fail("check --login-pages --websocket off", 3).contains("access_url"));
+    operator.succeed("check --login-pages --websocket off --access-url wss://ws.example.org/");
+    for wrong in ["https://example.org/", "example.org", "wss://"] {
+        assert!(operator.fail(&format!("check --access-url {wrong}"), 3).contains("access_url"), "{wrong}");
+    }
 }
 
 #[test]

@@ -76,3 +76,56 @@ fn a_hangup_reloads_the_settings_that_can_change() {
     server.signal("-TERM");
     assert_eq!(server.wait().1, Some(0));
 }
+
+#[test]
+fn the_configuration_is_read_again_periodically() {
+    let operator = Operator::new();
+    let always = "CONFIGURATION_REFRESH_TIME: 0.05\nLOG_LEVEL: INFO\n";
+    // Replaced at once, so that the server never reads half of it.
+    let write = |more: &str| {
+        operator.write("new.yaml", &format!("{always}{more}"));
+        std::fs::rename(operator.path("new.yaml"), operator.path("faf.yaml")).unwrap();
+    };
+    write("");
+    let log = std::fs::File::create(operator.path("log")).unwrap();
+    let others =
+        "--database lobby.sqlite --geoip-database= --policy-server= --jwks= --open-registration=anywhere";
+    let mut command = operator.command(&format!("{SERVE} {others}"));
+    command.env("CONFIGURATION_FILE", "faf.yaml").env("GEO_IP_LICENSE_KEY", "hunter2");
+    let server = Serving::start(command.stderr(log));
+    let logged = || std::fs::read_to_string(operator.path("log")).unwrap();
+    // A deadline against mistakes, not a measurement: the test harness would wait forever.
+    let wait_for = |part: &str| {
+        let began = std::time::Instant::now();
+        while !logged().contains(part) {
+            assert!(began.elapsed().as_secs() < 60, "{part} is not logged in\n{}", logged());
+            std::thread::yield_now();
+        }
+    };
+    let stream = TcpStream::connect(server.address("tcp://")).unwrap();
+    converse(&stream, &hello("Ada", "secret"), "welcome");
+    write("PING_INTERVAL: 0.1\nWS_PATH: /ws\nUSE_API: true\nLOG_LEVEL: TRACE\n");
+    converse(&stream, PING, "\"ping\"");
+    let restart = "takes effect after a restart setting=websocket_path now=/ws";
+    for part in ["takes effect now setting=log now=\"info,faf_=trace\"", restart, "has no effect key=USE_API"]
+    {
+        wait_for(part);
+    }
+    // Several readings later, nothing was said twice.
+    write("PING_INTERVAL: often\n");
+    wait_for("faf.yaml, line 3\" setting=PING_INTERVAL problem=\"`often` is not a number\"");
+    wait_for("keeps its previous configuration");
+    write("PING_INTERVAL: 0.2\nWS_PATH: /ws\nUSE_API: true\n");
+    wait_for("the configuration is valid again");
+    wait_for("takes effect now setting=ping_interval now=0.2");
+    write("PING_INTERVAL: 0.3\nWS_PATH: /ws\nUSE_API: true\n");
+    wait_for("takes effect now setting=ping_interval now=0.3");
+    for once in [restart, "has no effect key=USE_API", "keeps its previous configuration"] {
+        assert_eq!(logged().matches(once).count(), 1, "{once} in\n{}", logged());
+    }
+    assert!(!logged().contains("hunter2") && logged().contains("setting=geoip_licence_key value=***"));
+    server.signal("-TERM");
+    converse(&stream, PING, "will be shutting down");
+    server.signal("-TERM");
+    assert_eq!(server.wait().1, Some(0));
+}

@@ -28,7 +28,8 @@ impl Operator {
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
         command.args(line.split_whitespace()).current_dir(self.folder.path());
-        for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("FAF_LOBBY_")) {
+        let is_setting = |name: &str| name.starts_with("FAF_LOBBY_") || name == "CONFIGURATION_FILE";
+        for (variable, _) in std::env::vars().filter(|(name, _)| is_setting(name)) {
             command.env_remove(variable);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

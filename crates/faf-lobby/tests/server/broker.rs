@@ -177,7 +177,7 @@ async fn notifications_and_avatars_of_other_services_reach_players() {
     let rabbit = RabbitMq::shared();
     let vhost = rabbit.vhost();
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join(DATABASE)).unwrap();
+    let store = Store::open_file(&folder.path().join(DATABASE)).unwrap();
     store.seed(SeedFile::parse(AVATARS).unwrap()).await.unwrap();
     drop(store);
     let server = TestServer::start_in(folder, broker(rabbit, &vhost)).await;

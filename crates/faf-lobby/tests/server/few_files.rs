@@ -36,7 +36,7 @@ async fn get(server: &Serving, path: &str) -> String {
 async fn clients_never_exhaust_the_open_files() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join(DATABASE);
-    let store = Store::open(&database).unwrap();
+    let store = Store::open_file(&database).unwrap();
     let password = hash(&digest("secret")).unwrap();
     for number in 0..CONNECTIONS {
         store.create_account(&format!("Player{number}"), password.clone()).await.unwrap();

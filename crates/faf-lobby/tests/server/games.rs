@@ -221,7 +221,7 @@ async fn shutdown_waits_for_pending_writes() {
     drop((ada, bob));
     drop(other);
     let _folder = server.wait().await;
-    let facts = Store::open(&database).unwrap().facts().await.unwrap();
+    let facts = Store::open_file(&database).unwrap().facts().await.unwrap();
     assert_eq!(outcomes(&facts), [(1, "VICTORY"), (2, "DEFEAT")]);
     check_stored_ratings(&facts);
     assert_eq!(facts.outbox, [], "all messages are delivered");

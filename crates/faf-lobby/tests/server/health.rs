@@ -25,8 +25,10 @@ async fn locked_database_is_reported() {
     other.lock().unwrap();
     let text = wait_for(&server, 503).await;
     assert!(text.contains("nothing can be written") && text.contains("\"lobby\":\"ok\""), "{text}");
+    server.wait_for_metric("server_database_up 0").await;
     drop(other);
     wait_for(&server, 200).await;
+    server.wait_for_metric("server_database_up 1").await;
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ const QUESTION: &str = r#"{"command":"ask_session","user_agent":"downlords-faf-c
 
 /// Creates a database with Ada, Bob and a map.
 async fn make_database(path: &Path) {
-    let store = Store::open(path).unwrap();
+    let store = Store::open_file(path).unwrap();
     add_map(&store).await;
     for login in ["Ada", "Bob"] {
         store.create_account(login, hash(&digest("secret")).unwrap()).await.unwrap();
@@ -140,7 +140,7 @@ impl Match {
 
 /// Returns the data in a database that no server uses.
 async fn facts(folder: &Path) -> Facts {
-    Store::open(&folder.join(DATABASE)).unwrap().facts().await.unwrap()
+    Store::open_file(&folder.join(DATABASE)).unwrap().facts().await.unwrap()
 }
 
 /// Checks the data after the database is opened again.

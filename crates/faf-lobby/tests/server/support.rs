@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use faf_client::{ConnectError, Connector, Url};
 use faf_connection::{Reader, Writer};
-use faf_lobby::config::{Listen, OpenRegistration, Settings};
+use faf_lobby::config::{Exposure, Listen, Settings};
 use faf_lobby::passwords::digest;
 use faf_lobby::server::{Server, Service, Shutdown};
 use faf_lobby::store::facts::Facts;
@@ -66,12 +66,18 @@ impl TestServer {
 
     /// Starts a server with the queues `ladder1v1` and `tmm2v2`, which have a round every second.
     pub(crate) async fn start_with_queues() -> Self {
+        Self::start_with_queues_and(|_| {}).await
+    }
+
+    /// Starts such a server with other settings.
+    pub(crate) async fn start_with_queues_and(change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join(DATABASE)).unwrap();
+        let store = Store::open_file(&folder.path().join(DATABASE)).unwrap();
         store.seed(SeedFile::parse(QUEUES).unwrap()).await.unwrap();
         drop(store);
         Self::start_in(folder, |settings| {
             (settings.queue_pop_time_max, settings.queue_pop_time_min) = (1.0, 1.0);
+            change(settings);
         })
         .await
     }
@@ -84,8 +90,8 @@ impl TestServer {
             simple_json: free(),
             websocket: free(),
             http: free(),
-            database: folder.path().join(DATABASE),
-            open_registration: OpenRegistration::OnLoopback,
+            database: folder.path().join(DATABASE).into(),
+            open_registration: Exposure::OnLoopback,
             report_interval: 0.02,
             ..Settings::default()
         };
@@ -140,14 +146,7 @@ impl TestServer {
 
     /// Returns the status and the body of an HTTP response.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
-        let address = self.addresses_of(Service::Http)[0];
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        soon("an HTTP answer", stream.read_to_string(&mut answer)).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        get(self.addresses_of(Service::Http)[0], path).await
     }
 
     /// Waits until a series of the metrics has a value.
@@ -181,6 +180,17 @@ impl TestServer {
         soon("the server shuts down", self.running).await.unwrap().unwrap();
         self.folder
     }
+}
+
+/// Returns the status and the body of an HTTP response.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon("an HTTP answer", stream.read_to_string(&mut answer)).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
 /// Sends bytes and the end of the stream; returns all received bytes. A reset counts as an end.

@@ -20,11 +20,10 @@
 //! exceptions are the server's pings and the end of connections that do not log in, which are
 //! waited for.
 //!
-//! Publications are compared as subscribers within the process receive them; [`real_broker`] replays
-//! one session with a broker. Not compared are the
-//! bytes of messages to clients, which have their own vectors in `golden/wire`; the number and the
-//! time of broadcasts, and the order of those about players and those about games, which a law of the
-//! simulated lobby checks.
+//! Publications are compared as subscribers within the process receive them; [`real_broker`]
+//! replays one session with a broker. Not compared are the bytes of messages to clients, which have
+//! vectors of their own in `golden/wire`; the number and the time of broadcasts, and the order of
+//! those about players and those about games, which a law of the simulated lobby checks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -84,6 +83,13 @@ fn sessions_match_over_websocket() {
         })
     };
     replay_all(Over::WebSocket, is_free_of_bytes);
+}
+
+/// Replays the sessions with FAF's MariaDB as the database, rows included.
+#[test]
+#[ignore = "needs mariadbd; .ci/run runs it"]
+fn sessions_match_on_mariadb() {
+    replay_all(Over::RecordedOnMariaDb, |_| true);
 }
 
 /// Replays sessions, and returns the lines of `differences.toml` that have explained a finding.

@@ -21,13 +21,15 @@ use crate::{broker, compare, database};
 /// Time between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The wire format of the clients.
+/// The wire format of the clients, and the database of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Over {
     /// The format of the recording.
     Recorded,
     /// WebSocket, whatever the recording has.
     WebSocket,
+    /// The format of the recording, with a database server instead of a file.
+    RecordedOnMariaDb,
 }
 
 /// Replays a session; returns the differences from the recording.
@@ -41,7 +43,10 @@ pub(crate) async fn replay_with(
     over: Over,
     change: impl FnOnce(&mut Settings),
 ) -> Vec<Finding> {
-    let server = TestServer::start(transcript, change).await;
+    let server = match over {
+        Over::Recorded | Over::WebSocket => TestServer::start(transcript, change).await,
+        Over::RecordedOnMariaDb => TestServer::start_on_mariadb(transcript).await,
+    };
     let mut replay = Replay {
         publications: server.publications(),
         circumstances: Circumstances::of(transcript),
@@ -110,8 +115,8 @@ impl Replay {
             Record::Http(request) => self.ask(request).await,
             Record::Database(recorded) => {
                 self.synchronise().await;
-                let (seed, now) = (&server::seeded().await.facts, self.server.facts().await);
-                self.note(database::compare(&recorded, seed, &now));
+                let now = self.server.facts().await;
+                self.note(database::compare(&recorded, &self.server.seed, &now));
             }
             Record::Publication(publication) => {
                 let mut record = broker::record(&publication.routing_key, &publication.body);

@@ -6,14 +6,15 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use faf_lobby::config::{Listen, Settings, TrustedProxy};
+use faf_lobby::config::{DatabaseAddress, Listen, Settings, TrustedProxy};
 use faf_lobby::server::{Server, Service};
 use faf_lobby::store::facts::Facts;
 use faf_lobby::store::{Message, Store, read_seed};
-use faf_protocol::WireFormat;
+use faf_protocol::{Secret, WireFormat};
 use faf_testkit::geoip::country_database;
 use faf_testkit::golden;
 use faf_testkit::golden::sessions::{Connect, Record, Transcript};
+use faf_testkit::services::mariadb::{MariaServer, PASSWORD, USER};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -90,15 +91,57 @@ pub(crate) struct TestServer {
     http: SocketAddr,
     /// Policy service, if the server uses one.
     pub(crate) policy: Option<PolicyService>,
+    /// Facts in the database before the session.
+    pub(crate) seed: Facts,
     /// Keeps the files of the server.
     _folder: TempDir,
 }
 
 impl TestServer {
+    /// Starts a server with a database in a file.
     pub(crate) async fn start(transcript: &Transcript, change: impl FnOnce(&mut Settings)) -> Self {
+        let seeded = seeded().await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seeded.sqlite");
+        std::fs::write(&path, &seeded.file).unwrap();
+        let change = |settings: &mut Settings| {
+            settings.database = path.into();
+            change(settings);
+        };
+        Self::start_with(transcript, folder, seeded.facts.clone(), change).await
+    }
+
+    /// Starts a server with a database in the shape of FAF's.
+    pub(crate) async fn start_on_mariadb(transcript: &Transcript) -> Self {
+        let maria = MariaServer::shared();
+        let database = maria.database(146);
+        let address = format!("mysql://{USER}@127.0.0.1:{}/{}", maria.port(), database.name);
+        let address = DatabaseAddress::try_from(address).unwrap();
+        let password = Secret::new(PASSWORD);
+        let settings = Settings {
+            database: address.clone(),
+            database_password: password.clone(),
+            ..Settings::default()
+        };
+        let store = Store::open(&settings.database()).unwrap();
+        store.seed(read_seed(&golden::seed()).unwrap()).await.unwrap();
+        let seed = store.facts().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let change = |settings: &mut Settings| {
+            settings.database = address;
+            settings.database_password = password;
+        };
+        Self::start_with(transcript, folder, seed, change).await
+    }
+
+    async fn start_with(
+        transcript: &Transcript,
+        folder: TempDir,
+        seed_facts: Facts,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let circumstances = Circumstances::of(transcript);
         let assumed = &seed().config_assumed;
-        let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, content: &[u8]| {
             let path = folder.path().join(name);
             std::fs::write(&path, content).unwrap();
@@ -124,7 +167,6 @@ impl TestServer {
             websocket: Listen::one("127.0.0.1:0").unwrap(),
             http: Listen::one("127.0.0.1:0").unwrap(),
             trusted_proxies: vec![TrustedProxy("127.0.0.0/8".parse().unwrap())],
-            database: file("seeded.sqlite", &seeded().await.file),
             allow_password_login: overridden("ALLOW_PASSWORD_LOGIN").is_none_or(|value| *value == true),
             jwks: text(&keys.next().unwrap_or_else(|| folder.path().join("missing.json"))),
             login_timeout: overridden("LOGIN_TIMEOUT")
@@ -154,7 +196,7 @@ impl TestServer {
         let server = Server::start(settings).await.unwrap();
         let http = server.listening().iter().find(|listening| listening.service == Service::Http);
         let http = http.unwrap().address;
-        Self { server, http, policy, _folder: folder }
+        Self { server, http, policy, seed: seed_facts, _folder: folder }
     }
 
     /// Returns the address for a client.
@@ -255,7 +297,7 @@ pub(crate) async fn seeded() -> &'static Seeded {
         .get_or_init(|| async {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("seed.sqlite");
-            let store = Store::open(&path).unwrap();
+            let store = Store::open_file(&path).unwrap();
             store.seed(read_seed(&golden::seed()).unwrap()).await.unwrap();
             let facts = store.facts().await.unwrap();
             store.checkpoint().await.unwrap();

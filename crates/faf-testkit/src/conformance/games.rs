@@ -14,7 +14,7 @@ use faf_lobby_store::facts::{Facts, JournalFact, MissionFact, PlayerFact, Teamki
 use faf_protocol::server_message::Rating;
 use faf_protocol::{GameId, PlayerId};
 
-use super::{facts, plant, plant_for_games, refused, store};
+use super::{assert_stored, facts, is_stored, plant, plant_for_games, refused, store};
 use crate::season::{Played, Season};
 
 const ADA: PlayerId = PlayerId(1);
@@ -123,7 +123,7 @@ pub async fn writes_are_idempotent(backend: &impl Backend) {
         let mut second = store(backend, game.id, write).await.unwrap();
         // Whether there was a rating before is known only the first time.
         second.iter_mut().zip(&first).for_each(|(second, first)| second.was_stored = first.was_stored);
-        assert_eq!(second, first);
+        assert_stored(&second, &first);
         assert_eq!(facts(backend).await, before);
     }
 }
@@ -214,13 +214,14 @@ pub async fn end_stores_results_ratings_and_decisions(backend: &impl Backend) {
     assert_eq!(stored.decisions.as_ref(), Some(&game.end.decisions));
     assert_eq!(results(&facts), [(1, Some("VICTORY"), Some(10), true), (2, Some("DEFEAT"), Some(-10), true)]);
     for ((player, entry), change) in facts.players.iter().zip(&facts.journal).zip(&changes) {
-        assert_eq!((player.before, player.after), (change.before, Some(change.after)));
+        assert_eq!((player.before, player.after), (entry.before, Some(entry.after)));
+        assert!(is_stored(entry.before, change.before) && is_stored(entry.after, change.after), "{entry:?}");
         let expected = JournalFact {
             game_id: game.id,
             player_id: change.player,
             leaderboard: "global".to_owned(),
-            before: change.before,
-            after: change.after,
+            before: entry.before,
+            after: entry.after,
         };
         assert_eq!(*entry, expected);
     }
@@ -232,17 +233,18 @@ pub async fn end_stores_results_ratings_and_decisions(backend: &impl Backend) {
             (fact.player_id, fact.leaderboard.as_str(), fact.rating, fact.total_games, fact.won_games)
         })
         .collect();
-    assert_eq!(ratings, [(ADA, "global", changes[0].after, 1, 1), (BOB, "global", changes[1].after, 1, 0)]);
+    let [ada, bob] = [0, 1].map(|index: usize| facts.journal[index].after);
+    assert_eq!(ratings, [(ADA, "global", ada, 1, 1), (BOB, "global", bob, 1, 0)]);
     assert!(backend.beginning().await.unwrap().games.is_empty());
     let profile = backend.profile(ADA).await.unwrap();
-    assert_eq!(profile.ratings[0].1.rating, changes[0].after);
+    assert_eq!(profile.ratings[0].1.rating, ada);
 }
 
 pub async fn changes_on_all_leaderboards_are_stored(backend: &impl Backend) {
     let seed = r#"{
         "users": [
             {"id": 1, "login": "Ada", "password": "x", "ratings": {
-                "global": {"mean": 900.125, "deviation": 150.0625, "total_games": 40, "won_games": 20},
+                "global": {"mean": 900.125, "deviation": 150.25, "total_games": 40, "won_games": 20},
                 "tmm": {"mean": 1500.1, "deviation": 80.3, "total_games": 7, "won_games": 6}}},
             {"id": 2, "login": "Bob", "password": "x"}],
         "leaderboards": [{"id": 3, "technical_name": "tmm", "initializer": "global"}],
@@ -258,7 +260,7 @@ pub async fn changes_on_all_leaderboards_are_stored(backend: &impl Backend) {
     let changes = store(backend, game.id, game.end()).await.unwrap();
     let in_database = |player: PlayerId, name: &str| {
         let (mean, deviation) = match (player, name) {
-            (ADA, "global") => (900.125, 150.0625),
+            (ADA, "global") => (900.125, 150.25),
             (ADA, "tmm") => (1500.1, 80.3),
             _ => return None,
         };
@@ -275,16 +277,18 @@ pub async fn changes_on_all_leaderboards_are_stored(backend: &impl Backend) {
             (fact.player_id, fact.leaderboard.as_str(), fact.total_games, fact.won_games, fact.rating)
         })
         .collect();
+    let after = |index: usize| facts.journal[index].after;
     assert_eq!(
         ratings,
         [
-            (ADA, "global", 41, 21, changes[2].after),
-            (ADA, "tmm", 8, 7, changes[0].after),
-            (BOB, "global", 1, 0, changes[3].after),
-            (BOB, "tmm", 1, 0, changes[1].after),
+            (ADA, "global", 41, 21, after(2)),
+            (ADA, "tmm", 8, 7, after(0)),
+            (BOB, "global", 1, 0, after(3)),
+            (BOB, "tmm", 1, 0, after(1)),
         ]
     );
     assert_eq!(facts.journal.len(), 4);
+    assert!(changes.iter().enumerate().all(|(index, change)| is_stored(after(index), change.after)));
     assert_eq!(facts.players[0].before.mean, 1500.1);
 }
 

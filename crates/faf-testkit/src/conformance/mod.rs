@@ -21,14 +21,16 @@ use faf_lobby_store::facts::Facts;
 use faf_lobby_store::seed::SeedFile;
 use faf_lobby_store::{Backend, StoreError};
 use faf_protocol::GameId;
+use faf_protocol::server_message::Rating;
 
 /// Creates a test for each function of the suite. The argument is a function that receives an
 /// asynchronous test, for example `fn run(test: impl AsyncFnOnce(Sqlite))`, and runs it with a
-/// new database.
+/// new database. Attributes of the tests may follow, for example
+/// `#[ignore = "needs a server"]`.
 #[macro_export]
 macro_rules! conformance_tests {
-    ($run:path) => {
-        $crate::conformance_tests! { $run;
+    ($run:path $(, #[$attribute:meta])*) => {
+        $crate::conformance_tests! { $run; [$(#[$attribute])*];
             accounts: accounts_are_created_found_and_changed, latest_ban_counts_and_can_be_revoked,
                 roles_are_groups, logins_are_recorded, orders_wait_until_they_are_carried_out,
                 order_about_unknown_account_is_refused;
@@ -59,13 +61,17 @@ macro_rules! conformance_tests {
                 illegible_names_are_refused, invalid_seed_leaves_nothing, key_is_created_once;
         }
     };
-    ($run:path; $($family:ident: $($test:ident),*;)*) => {
+    ($run:path; $attributes:tt; $($family:ident: $($test:ident),*;)*) => {
         $( mod $family { $(
-            #[test]
-            fn $test() {
-                $run(async |store| $crate::conformance::$family::$test(&store).await);
-            }
+            $crate::conformance_tests! { @test $run; $attributes; $family::$test }
         )* } )*
+    };
+    (@test $run:path; [$(#[$attribute:meta])*]; $family:ident::$test:ident) => {
+        #[test]
+        $(#[$attribute])*
+        fn $test() {
+            $run(async |store| $crate::conformance::$family::$test(&store).await);
+        }
     };
 }
 
@@ -115,6 +121,25 @@ pub(crate) async fn refused(store_: &impl Backend, game: GameId, write: GameWrit
     match store(store_, game, write).await {
         Err(StoreError::Contradiction(reason)) => reason,
         other => panic!("{other:?}"),
+    }
+}
+
+/// Returns whether `stored` is this rating as a database stores it: with all digits or, in FAF's
+/// 32-bit columns, with the six digits that are read from them.
+pub(crate) fn is_stored(stored: Rating, rating: Rating) -> bool {
+    let six_digits = |number: f64| format!("{:.5e}", f64::from(number as f32)).parse().unwrap();
+    stored == rating
+        || stored == Rating { mean: six_digits(rating.mean), deviation: six_digits(rating.deviation) }
+}
+
+/// Compares changes of ratings that were read from a database with those that were stored.
+pub(crate) fn assert_stored(read: &[RatingChange], changes: &[RatingChange]) {
+    assert_eq!(read.len(), changes.len(), "{read:?}, not {changes:?}");
+    for (read, change) in read.iter().zip(changes) {
+        let exact = RatingChange { before: change.before, after: change.after, ..read.clone() };
+        assert_eq!(exact, *change);
+        let is_stored = is_stored(read.before, change.before) && is_stored(read.after, change.after);
+        assert!(is_stored, "{read:?}, not {change:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod keys;
 mod own;
+mod own_key;
 mod rs256;
 
 use std::fmt;
@@ -18,7 +19,7 @@ use serde_json::value::RawValue;
 use crate::config::Settings;
 use keys::Keys;
 pub(crate) use keys::try_keys;
-pub(crate) use own::{check as check_own, mint};
+pub(crate) use own::{Checked, OwnTokenError, OwnTokens};
 
 /// The permission a token must carry.
 const SCOPE: &str = "lobby";
@@ -71,6 +72,11 @@ impl Tokens {
     /// Reads the keys, now and periodically.
     pub(crate) async fn keep_fresh(self: Arc<Self>) {
         self.keys.keep_fresh().await;
+    }
+
+    /// Returns whether tokens of other issuers can be accepted at all.
+    pub(crate) fn has_issuer(&self) -> bool {
+        self.keys.has_source()
     }
 
     /// Returns the player whose token this is, or `None` if it names a number that no account

@@ -1,7 +1,6 @@
 //! `faf-lobby explain game`: how a game went, and why it was rated or not.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use anyhow::Context;
 use faf_lobby_core::{Decision, escaped};
@@ -11,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::cli::{game, print_line, with_existing_store};
 use crate::exit_code::Failure;
-use crate::store::{GameRecord, LaunchedGame, PlayerRecord};
+use crate::store::{Database, GameRecord, LaunchedGame, PlayerRecord};
 
-pub(super) fn run(id: GameId, json: bool, database: &Path) -> Result<(), Failure> {
+pub(super) fn run(id: GameId, json: bool, database: &Database) -> Result<(), Failure> {
     let record = with_existing_store(database, async |store| store.game_record(id).await)?;
     let record = record.with_context(|| {
         format!("game {id} is not in the database: it was never launched, or has another number")

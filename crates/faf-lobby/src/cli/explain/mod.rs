@@ -33,7 +33,7 @@ pub(super) enum Commands {
 
 pub(super) fn run(command: &Commands, settings: &Settings) -> Result<(), Failure> {
     match command {
-        Commands::Game { id, json } => game::run(GameId(*id), *json, &settings.database),
+        Commands::Game { id, json } => game::run(GameId(*id), *json, &settings.database()),
         Commands::Player { name, json } => player::run(name, *json, settings),
     }
 }

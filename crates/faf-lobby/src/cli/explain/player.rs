@@ -16,7 +16,6 @@ use crate::cli::{game, print_line, with_existing_store};
 use crate::clock::utc_now;
 use crate::config::Settings;
 use crate::exit_code::Failure;
-use crate::store::embedded::owner;
 use crate::store::{AccountError, GameFilter, ListedGame, Store};
 
 /// Number of matches that are shown.
@@ -38,9 +37,9 @@ struct Findings {
 
 pub(super) fn run(name: &str, json: bool, settings: &Settings) -> Result<(), Failure> {
     let violations = settings.lobby().matches.violations;
-    let server = owner(&settings.database);
-    let findings =
-        with_existing_store(&settings.database, async |store| find(store, name, violations, server).await)?;
+    let database = settings.database();
+    let server = database.owner();
+    let findings = with_existing_store(&database, async |store| find(store, name, violations, server).await)?;
     match json {
         true => print_line(&findings.as_json()),
         false => print_line(findings.as_text().trim_end()),

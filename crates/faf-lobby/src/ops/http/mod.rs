@@ -33,13 +33,16 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::auth::pages::{LoginPages, PeerAddress};
 use crate::lobby::input::Input;
 use crate::ops::health::Findings;
 use crate::ops::metrics::Metrics;
 use crate::publish::{BrokerState, Signal};
+use crate::server;
 
 pub(crate) use overview::OverviewCache;
 use places::{Places, ResponseGuard};
+pub(crate) use status_page::hash_of;
 
 /// Time limit for replies of the lobby and the database; after it, they count as unhealthy.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -63,11 +66,15 @@ pub(crate) struct Interface {
     pub(crate) board: Arc<OverviewCache>,
     /// See [`CONNECTIONS`].
     pub(crate) connection_limit: usize,
+    /// Pages for the login in a browser, if they are on.
+    pub(crate) login_pages: Option<Arc<LoginPages>>,
 }
 
 /// Phase of the server's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// The database is being opened, or the server waits for it.
+    Starting,
     /// Clients can log in.
     Ready,
     /// The last connections are being closed.
@@ -124,76 +131,98 @@ const CONNECTION_LIFE: Duration = Duration::from_secs(600);
 /// Time limit for sending a request, on a new connection or a kept one.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-impl Interface {
-    /// Serves requests until the server has stopped.
-    pub(crate) async fn serve(self, socket: TcpListener) {
-        let mut phase = self.phase.clone();
-        // One permit per file: a connection that has to make room has closed before its successor
-        // is served.
-        let files = Arc::new(Semaphore::new(self.connection_limit));
-        let places = Places::new(self.connection_limit);
-        let router = self.clone().router();
-        let mut connections = JoinSet::new();
-        let mut tell =
-            tcp::now_and_then(|error| tracing::error!(%error, "an HTTP connection cannot be accepted"));
-        loop {
-            let (stream, peer) = tokio::select! {
-                accepted = tcp::accept(&socket, &mut tell) => accepted,
-                Some(_) = connections.join_next() => continue,
-                _ = phase.wait_for(|phase| *phase == Phase::Stopped) => return,
-            };
-            // The peer may have disconnected already.
-            if tcp::prepare(&stream).is_err() {
-                continue;
-            }
-            let place = Arc::new(places.take(peer.ip()));
-            let Ok(file) = Arc::clone(&files).acquire_owned().await else { return };
-            let router = TowerToHyperService::new(router.clone());
-            connections.spawn(async move {
-                let _file = file;
-                let inside = Arc::clone(&place);
-                let service = service_fn(move |request| {
-                    let (guard, response) = (inside.begin_response(), router.call(request));
-                    async move {
-                        response
-                            .await
-                            .map(|response| response.map(|body| ResponseBody { body, _guard: guard }))
-                    }
-                });
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(REQUEST_TIMEOUT)
-                    .serve_connection(TokioIo::new(stream), service);
-                let mut connection = pin!(connection);
-                let serving = async {
-                    // The peer may disconnect before the response, or send nothing at all; neither
-                    // is an error here.
-                    if timeout(CONNECTION_LIFE, connection.as_mut()).await.is_none() {
-                        connection.as_mut().graceful_shutdown();
-                        let _ = timeout(REQUEST_TIMEOUT, connection).await;
-                    }
-                };
-                tokio::select! {
-                    () = serving => {}
-                    () = place.evicted() => {}
+/// Serves `/ready` alone until the server has stopped: 503 while it starts, too.
+pub(crate) async fn serve_probes(socket: TcpListener, phase: watch::Receiver<Phase>) {
+    let router = Router::new().route("/ready", get(probe)).layer(map_response(status_page::restrict));
+    serve(router.with_state(phase.clone()), socket, phase, CONNECTIONS).await;
+}
+
+async fn probe(State(phase): State<watch::Receiver<Phase>>) -> Response {
+    is_ready(*phase.borrow())
+}
+
+/// Serves requests until the server has stopped, over at most this number of connections.
+async fn serve(router: Router, socket: TcpListener, mut phase: watch::Receiver<Phase>, limit: usize) {
+    // One permit per file: a connection that has to make room has closed before its successor
+    // is served.
+    let files = Arc::new(Semaphore::new(limit));
+    let places = Places::new(limit);
+    let mut connections = JoinSet::new();
+    let mut tell =
+        tcp::now_and_then(|error| tracing::error!(%error, "an HTTP connection cannot be accepted"));
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = tcp::accept(&socket, &mut tell) => accepted,
+            Some(_) = connections.join_next() => continue,
+            _ = phase.wait_for(|phase| *phase == Phase::Stopped) => return,
+        };
+        // The peer may have disconnected already.
+        if tcp::prepare(&stream).is_err() {
+            continue;
+        }
+        let place = Arc::new(places.take(peer.ip()));
+        let Ok(file) = Arc::clone(&files).acquire_owned().await else { return };
+        let router = TowerToHyperService::new(router.clone());
+        connections.spawn(async move {
+            let _file = file;
+            let inside = Arc::clone(&place);
+            let service = service_fn(move |mut request: hyper::Request<_>| {
+                request.extensions_mut().insert(PeerAddress(peer.ip()));
+                let (guard, response) = (inside.begin_response(), router.call(request));
+                async move {
+                    response.await.map(|response| response.map(|body| ResponseBody { body, _guard: guard }))
                 }
             });
-        }
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(REQUEST_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), service);
+            let mut connection = pin!(connection);
+            let serving = async {
+                // The peer may disconnect before the response, or send nothing at all; neither
+                // is an error here.
+                if timeout(CONNECTION_LIFE, connection.as_mut()).await.is_none() {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = timeout(REQUEST_TIMEOUT, connection).await;
+                }
+            };
+            tokio::select! {
+                () = serving => {}
+                () = place.evicted() => {}
+            }
+        });
+    }
+}
+
+impl Interface {
+    /// Serves requests to a listener of this service until the server has stopped.
+    pub(crate) async fn serve(self, service: server::Service, socket: TcpListener) {
+        let (phase, limit) = (self.phase.clone(), self.connection_limit);
+        serve(self.router(service), socket, phase, limit).await;
     }
 
-    fn router(self) -> Router {
-        Router::new()
-            .route("/", get(status_page::page))
-            .route("/overview", get(overview::overview))
-            .route("/events", get(status_page::events))
-            .route("/ready", get(ready))
-            .route("/health", get(health))
-            .route("/metrics", get(metrics))
-            .route("/status", get(status))
-            .route("/players", get(players))
-            .route("/games", get(games))
-            .layer(map_response(status_page::restrict))
-            .with_state(self)
+    fn router(self, service: server::Service) -> Router {
+        let router = match service {
+            // FAF's server has a port for each of these (ops.md sections 5 to 7).
+            server::Service::Control => {
+                Router::new().route("/players", get(players)).route("/games", get(games))
+            }
+            server::Service::Metrics => Router::new().route("/health", get(health)).fallback(metrics),
+            _ => {
+                let login_pages = self.login_pages.clone().map_or_else(Router::new, LoginPages::router);
+                login_pages
+                    .route("/", get(status_page::page))
+                    .route("/overview", get(overview::overview))
+                    .route("/events", get(status_page::events))
+                    .route("/ready", get(ready))
+                    .route("/health", get(health))
+                    .route("/metrics", get(metrics))
+                    .route("/status", get(status))
+                    .route("/players", get(players))
+                    .route("/games", get(games))
+            }
+        };
+        router.layer(map_response(status_page::restrict)).with_state(self)
     }
 
     /// Returns a view of the lobby, if it replies in time.
@@ -240,12 +269,16 @@ impl hyper::body::Body for ResponseBody {
     }
 }
 
+async fn ready(State(interface): State<Interface>) -> Response {
+    is_ready(*interface.phase.borrow())
+}
+
 /// Returns whether clients can log in. This stays true while the server waits for running games to
 /// end, as it also serves as a liveness probe.
-async fn ready(State(interface): State<Interface>) -> Response {
-    let status = match *interface.phase.borrow() {
+fn is_ready(phase: Phase) -> Response {
+    let status = match phase {
         Phase::Ready => StatusCode::OK,
-        Phase::Stopping | Phase::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+        Phase::Starting | Phase::Stopping | Phase::Stopped => StatusCode::SERVICE_UNAVAILABLE,
     };
     (status, [(CONTENT_TYPE, "text/plain")], "").into_response()
 }
@@ -346,10 +379,11 @@ mod tests {
             phase: receiver,
             board,
             connection_limit,
+            login_pages: None,
         };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let serving = tokio::spawn(interface.serve(socket));
+        let serving = tokio::spawn(interface.serve(server::Service::Http, socket));
         assert_eq!(ask(address, "/ready").await, "200");
         assert_eq!(ask(address, "/health").await, "503");
         assert_eq!(ask(address, "/status").await, "503");

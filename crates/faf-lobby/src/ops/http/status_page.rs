@@ -45,7 +45,7 @@ const PAGE: &str = include_str!("status.html");
 
 /// Rights of the page in a browser: run its own script and style, and send requests to this server.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let (script, style) = (hash_of("script"), hash_of("style"));
+    let (script, style) = (hash_of(PAGE, "script"), hash_of(PAGE, "style"));
     let policy = format!(
         "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -53,9 +53,12 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     policy.parse().expect("a policy is ASCII")
 });
 
-/// Returns the hash with which a policy allows the content of the page's only element of this name.
-fn hash_of(element: &str) -> String {
-    let inside = PAGE.split_once(&format!("<{element}>")).and_then(|(_, rest)| rest.split_once("</"));
+/// Returns the hash with which a policy allows the content of a page's only element of this name.
+///
+/// # Panics
+/// If the page has no such element.
+pub(crate) fn hash_of(page: &str, element: &str) -> String {
+    let inside = page.split_once(&format!("<{element}>")).and_then(|(_, rest)| rest.split_once("</"));
     let (inside, _) = inside.expect("the page has this element");
     format!("sha256-{}", STANDARD.encode(Sha256::digest(inside)))
 }

@@ -3,17 +3,19 @@
 #[cfg(feature = "rabbitmq")]
 mod broker;
 mod games;
+mod process;
 mod queues;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use faf_connection::{LargeMessages, SentMessages};
 use faf_lobby_core::{ClientProgram, Count, Game, GameData, LoginMethod, Queue, QueueEvent, World, escaped};
 use faf_lobby_store::Failures;
-use faf_protocol::WireFormat;
+use faf_protocol::{GameId, WireFormat};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -23,9 +25,14 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 
 use self::games::ActiveGames;
+use self::process::Process;
 use self::queues::QueueFigures;
+use super::health::Findings;
+use crate::clock::utc_now;
+use crate::version;
 
 /// Number of different values of labels that clients or the database choose. Further values become
 /// `other`, so that they cannot fill the memory.
@@ -138,18 +145,26 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::default();
-        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let build = Info::new([
-            ("version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("start_time", started.to_string()),
-        ]);
-        registry.register("build", "Version of the server, and when it was started in Unix seconds", build);
         let (series, active_games) = (Series::register(&mut registry), ActiveGames::register(&mut registry));
         let queues = QueueFigures::register(&mut registry);
         let sent = Arc::<SentMessages>::default();
         registry.register_collector(Box::new(Sent(Arc::clone(&sent))));
+        registry.register_collector(Box::new(Process::new()));
         let (clients, versions) = Default::default();
         Self { registry, series, active_games, queues, sent, clients, versions }
+    }
+
+    /// Shows the version of the server, when it was started (UTC), and the last game before that.
+    pub(crate) fn show_build(&mut self, last_game: GameId) {
+        // As FAF's server writes it: month, day, hour and minute.
+        let started = utc_now().to_string();
+        let started = started.get(5..16).unwrap_or_default().replace('T', " ");
+        let labels = [
+            ("version", version::of_image()),
+            ("start_time", started),
+            ("game_uid", last_game.0.to_string()),
+        ];
+        self.registry.register("build", "The running version", Info::new(labels));
     }
 
     /// Shows how much memory large messages of players take.
@@ -162,11 +177,21 @@ impl Metrics {
         self.registry.register_collector(Box::new(DatabaseFailures(failures)));
     }
 
+    /// Shows how often the recording was interrupted.
+    pub(crate) fn observe_recording(&mut self, interruptions: Arc<AtomicU64>) {
+        self.registry.register_collector(Box::new(RecordingInterruptions(interruptions)));
+    }
+
+    /// Shows whether the database works.
+    pub(crate) fn observe_health(&mut self, findings: watch::Receiver<Findings>) {
+        self.registry.register_collector(Box::new(DatabaseUp(findings)));
+    }
+
     /// Shows the connection to the broker and its messages.
     #[cfg(feature = "rabbitmq")]
     pub(crate) fn observe_broker(
         &mut self,
-        state: tokio::sync::watch::Receiver<faf_lobby_rabbitmq::State>,
+        state: watch::Receiver<faf_lobby_rabbitmq::State>,
         counters: Arc<faf_lobby_rabbitmq::Counters>,
     ) {
         self.registry.register_collector(Box::new(broker::BrokerFigures::new(state, counters)));
@@ -374,6 +399,30 @@ impl Collector for DatabaseFailures {
 }
 
 #[derive(Debug)]
+struct RecordingInterruptions(Arc<AtomicU64>);
+
+impl Collector for RecordingInterruptions {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Times the recording was interrupted, and failed attempts to go on with it";
+        let name = "server_recording_interrupted";
+        let encoder = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(self.0.load(Ordering::Relaxed)).encode(encoder)
+    }
+}
+
+/// Health of the database, as `/health` reports it.
+#[derive(Debug)]
+struct DatabaseUp(watch::Receiver<Findings>);
+
+impl Collector for DatabaseUp {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Whether the database works: 1 if the last check found no problem, otherwise 0";
+        let encoder = encoder.encode_descriptor("server_database_up", help, None, MetricType::Gauge)?;
+        ConstGauge::new(i64::from(self.0.borrow().problem().is_none())).encode(encoder)
+    }
+}
+
+#[derive(Debug)]
 struct LargeMessageMemory(Arc<LargeMessages>);
 
 impl Collector for LargeMessageMemory {
@@ -401,7 +450,8 @@ mod tests {
 
     #[test]
     fn series_have_the_names_dashboards_know() {
-        let metrics = Metrics::new();
+        let mut metrics = Metrics::new();
+        metrics.show_build(GameId(4711));
         metrics.count(Count::Connection);
         metrics.count(Count::ClientProgram { before: None, after: client("x") });
         metrics.count(Count::Version("1.0".to_owned()));
@@ -438,7 +488,12 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
-        assert!(text.contains("build_info{version="));
+        let build = text.lines().find_map(|line| line.strip_prefix("build_info{version=\"")).unwrap();
+        let (_, start) = build.split_once("\",start_time=\"").unwrap();
+        assert!(start.ends_with("\",game_uid=\"4711\"} 1"), "{build}");
+        // For instance 06-21 09:30.
+        let shape: String = start[..11].chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(shape, "00-00 00:00");
         assert!(text.contains("# HELP server_user_online Players who are online.\n"));
     }
 

@@ -32,6 +32,8 @@ mod tests;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -131,6 +133,13 @@ impl Recorder {
             tracing::error!(error, "nothing is recorded");
         }
         Self(active.ok())
+    }
+
+    /// Returns the number of times that the recording was interrupted, by a disk that fails or is
+    /// too slow, which goes up over time. While the disk fails, each further attempt counts.
+    #[must_use]
+    pub fn interruptions(&self) -> Arc<AtomicU64> {
+        self.0.as_ref().map(|active| active.queue.interruptions()).unwrap_or_default()
     }
 
     /// Receives the world before its first input.

@@ -1,7 +1,7 @@
 //! The queue from the loop to the thread, bounded by its bytes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
 
@@ -196,8 +196,11 @@ fn json_length(value: &impl serde::Serialize) -> usize {
 /// Creates a queue with this limit, in bytes.
 pub(super) fn queue(limit: usize) -> (Queue, Jobs) {
     let (sender, receiver) = channel();
-    let shared =
-        Arc::new(Shared { waiting: AtomicUsize::new(0), state: AtomicU8::new(State::WantsWorld as u8) });
+    let shared = Arc::new(Shared {
+        waiting: AtomicUsize::new(0),
+        state: AtomicU8::new(State::WantsWorld as u8),
+        interruptions: Arc::default(),
+    });
     (Queue { sender: Some(sender), shared: Arc::clone(&shared), limit }, Jobs { receiver, shared })
 }
 
@@ -207,10 +210,15 @@ struct Shared {
     waiting: AtomicUsize,
     /// A [`State`].
     state: AtomicU8,
+    /// Number of times that something could not be written or was left out.
+    interruptions: Arc<AtomicU64>,
 }
 
 impl Shared {
     fn set(&self, state: State) {
+        if matches!(state, State::Failed) {
+            self.interruptions.fetch_add(1, Ordering::Relaxed);
+        }
         self.state.store(state as u8, Ordering::Relaxed);
     }
 
@@ -242,6 +250,7 @@ impl Queue {
     }
 
     pub(super) fn send_lost(&self, reason: String) {
+        self.shared.interruptions.fetch_add(1, Ordering::Relaxed);
         self.push(Job::Lost(reason));
     }
 
@@ -274,6 +283,10 @@ impl Queue {
 
     pub(super) fn wants_world(&self) -> bool {
         self.shared.is(State::WantsWorld)
+    }
+
+    pub(super) fn interruptions(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.shared.interruptions)
     }
 
     pub(super) fn has_failed(&self) -> bool {

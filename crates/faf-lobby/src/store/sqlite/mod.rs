@@ -48,7 +48,7 @@ use faf_lobby_store::{Failures, StoreError};
 pub(crate) use backup::{BackupError, back_up};
 pub(crate) use health::{Examiner, Files};
 pub use other_program::OtherProgram;
-pub(crate) use owner::{Owner, OwnerError, owner};
+pub(crate) use owner::{Owner, owner};
 pub(crate) use schema::inspect;
 
 /// A handle to the database; clones refer to the same database. The threads end when the last

@@ -8,12 +8,14 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+
+use crate::store::OwnerError;
 
 /// Permissions of private files: only the user who runs the server may read addresses, password
 /// hashes and chat.
@@ -34,30 +36,6 @@ const NOTE_LIMIT: u64 = 200;
 pub(crate) struct Owner {
     /// The open file that holds the lock.
     _file: File,
-}
-
-/// Reason why a server does not get the database.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OwnerError {
-    /// Another process has it.
-    #[error(
-        "{database} is in use by {holder}; stop that process, name another database, or wait for it with \
-         --wait-for-database"
-    )]
-    Taken {
-        /// Path of the database.
-        database: String,
-        /// Process that holds the database, as written in the lock file.
-        holder: String,
-    },
-    /// The file beside the database cannot be locked.
-    #[error("{path} cannot be locked: {error}; its folder must be writable and on a file system with locks")]
-    Lock {
-        /// Path of the lock file.
-        path: String,
-        /// Error of the operating system.
-        error: io::Error,
-    },
 }
 
 impl Owner {

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_operators.sql"),
     include_str!("migrations/0004_outbox.sql"),
     include_str!("migrations/0005_queues.sql"),
+    include_str!("migrations/0006_own_key.sql"),
 ];
 
 /// Marks the file as a database of this server: "FAFL".
@@ -96,5 +97,22 @@ mod tests {
             let counts = store.read(move |t| t.query_row(query, (), |row| Ok((row.get(0)?, row.get(1)?))));
             assert_eq!(counts.await.unwrap(), (i64::from(version > 0), 0), "from version {version}");
         }
+    }
+
+    #[test]
+    fn keys_for_hmac_are_removed_and_others_stay() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        MIGRATIONS[..5].iter().for_each(|migration| connection.execute_batch(migration).unwrap());
+        connection.execute_batch("INSERT INTO own_key (id, key) VALUES (1, zeroblob(32))").unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        connection.pragma_update(None, "user_version", 5).unwrap();
+        migrate(&mut connection).unwrap();
+        let keys = |connection: &Connection| {
+            connection.query_row("SELECT count(*) FROM own_key", (), |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!(keys(&connection), 0);
+        connection.execute_batch("INSERT INTO own_key (id, key) VALUES (1, zeroblob(1200))").unwrap();
+        migrate(&mut connection).unwrap();
+        assert_eq!(keys(&connection), 1);
     }
 }

@@ -1,5 +1,7 @@
 //! Disks that fail: the lobby continues, and so does the recording as soon as it can.
 
+use std::sync::atomic::Ordering;
+
 use super::super::{Bounds, Recorder};
 use super::rig::{Rig, replay};
 use super::{LARGE, check_no_secrets, host_and_join};
@@ -17,9 +19,12 @@ fn a_full_disk() {
     let mut rig = Rig::new(LARGE);
     let ada = rig.log_in(1, "Ada");
     rig.ping_until(ada, "something is written", |disk| disk.recordings().iter().any(|file| !file.is_empty()));
+    let interruptions = rig.recorder.interruptions();
+    assert_eq!(interruptions.load(Ordering::Relaxed), 0);
     rig.disk.set(|disk| disk.is_full = true);
     // The writer tries again and again, and leaves no file of a failed attempt.
     rig.ping_until(ada, "several failures", |disk| disk.state().failures > 10);
+    assert!(interruptions.load(Ordering::Relaxed) > 5, "{interruptions:?}");
     assert!(rig.disk.names().len() <= 2, "{:?}", rig.disk.names());
     rig.disk.set(|disk| disk.is_full = false);
     // After the first file, which was cut, there is one that is complete so far.
@@ -92,6 +97,7 @@ fn a_disk_that_is_too_slow() {
     for _ in 0..100 {
         rig.send(ada, &long);
     }
+    assert_eq!(rig.recorder.interruptions().load(Ordering::Relaxed), 1);
     rig.disk.set(|disk| disk.hangs = false);
     // At the first of these the thread catches up, and with the next it continues.
     rig.is_in_step = true;

@@ -1,16 +1,4 @@
-//! The status page as people see it: in Chromium, with a whole server.
-//!
-//! Ignored by default, so that the other tests need only Rust. `.ci/run` installs Chromium and runs
-//! these tests, too.
-//!
-//! The browser blocks the thread of a test, so the server has its own threads.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "../server/support.rs"]
-#[expect(dead_code, reason = "other tests need more of it")]
-mod support;
-mod webdriver;
+//! The status page.
 
 use std::net::SocketAddr;
 
@@ -21,8 +9,9 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use support::{Client, TestServer, soon};
-use webdriver::Browser;
+use super::check_fits;
+use super::support::{Client, TestServer, soon};
+use super::webdriver::Browser;
 
 fn address(server: &TestServer) -> SocketAddr {
     server.addresses_of(Service::Http)[0]
@@ -40,13 +29,6 @@ fn check_is_clean(browser: &Browser) {
         .map(entry => entry.name)
         .filter(name => !name.startsWith(location.origin + '/') && !name.startsWith('data:'))";
     assert_eq!(browser.value(elsewhere), json!([]));
-}
-
-fn check_fits(browser: &Browser, width: u32) {
-    browser.resize(width, 740);
-    let sizes = browser.value("[document.documentElement.scrollWidth, innerWidth]");
-    assert_eq!(sizes[1], json!(width));
-    assert!(sizes[0].as_u64() <= sizes[1].as_u64(), "the page is as wide as {sizes}");
 }
 
 /// Joins a game and connects to its host.

@@ -27,6 +27,10 @@ const FLAGS: [&str; 8] = [
     "--disable-sync",
 ];
 
+/// Keys, as the protocol writes them.
+pub(crate) const TAB: char = '\u{E004}';
+pub(crate) const ENTER: char = '\u{E007}';
+
 /// A browser with one page. It ends when this value is dropped.
 pub(crate) struct Browser {
     agent: ureq::Agent,
@@ -109,6 +113,14 @@ impl Browser {
         self.post("/execute/sync", &json!({"script": format!("return {expression}"), "args": []}))
     }
 
+    /// Types a text, which may contain [keys](TAB), from the element on that has the focus.
+    pub(crate) fn type_text(&self, text: &str) {
+        let (status, element) = self.ask("GET", "/element/active", None);
+        let id = element["value"].as_object().and_then(|ids| ids.values().next()?.as_str());
+        let id = id.unwrap_or_else(|| panic!("no element has the focus: {status} {element}"));
+        self.post(&format!("/element/{id}/value"), &json!({"text": text}));
+    }
+
     /// Waits until an expression is true on the page.
     pub(crate) fn wait_until(&self, condition: &str) {
         let begin = Instant::now();
@@ -124,7 +136,7 @@ impl Browser {
     /// Waits until an element contains a text.
     pub(crate) fn wait_for(&self, id: &str, text: &str) {
         self.wait_until(&format!(
-            "document.getElementById({}).innerText.includes({})",
+            "document.getElementById({})?.innerText.includes({})",
             json!(id),
             json!(text)
         ));
@@ -136,9 +148,9 @@ impl Browser {
         entries.as_array().unwrap().iter().map(|entry| entry["message"].to_string()).collect()
     }
 
-    /// Saves a screenshot into the folder named by `STATUS_PAGE_PICTURES`, if that is set.
+    /// Saves a screenshot into the folder named by `PAGE_PICTURES`, if that is set.
     pub(crate) fn picture(&self, name: &str) {
-        let Some(folder) = std::env::var_os("STATUS_PAGE_PICTURES") else { return };
+        let Some(folder) = std::env::var_os("PAGE_PICTURES") else { return };
         let (_, picture) = self.ask("GET", "/screenshot", None);
         let picture = STANDARD.decode(picture["value"].as_str().unwrap()).unwrap();
         std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), picture).unwrap();

@@ -1,0 +1,474 @@
+//! Worker threads, each with a connection of its own: one carries out the writes about games in the
+//! order in which they were queued, the others do everything else at the same time.
+//!
+//! No operation waits for long: it fails if its turn does not come within the time for a statement,
+//! if the database does not reply within that time, and at once while new connections fail.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use faf_lobby_store::{Failures, Reason, StoreError};
+use tokio::sync::{oneshot, watch};
+
+use crate::ban_watch::BanWatch;
+use crate::connect::connect;
+use crate::error::{Error, Result};
+use crate::open::MariaDb;
+use crate::options::Options;
+use crate::outage::Outage;
+use crate::outbox::Volatile;
+use crate::owner::Lock;
+use crate::session::Session;
+use crate::timings::{Family, Timings};
+
+/// Maximum number of operations that wait for a thread. Each connection and each game has at most
+/// one operation in flight, so this is reached only while the database is slow; operations
+/// beyond it fail.
+const QUEUE_LIMIT: usize = 10_000;
+
+/// Operations that take longer are logged.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// Number of attempts of a transaction that ends in a deadlock or waits too long for a lock.
+const ATTEMPTS: u32 = 8;
+
+/// Longest pause before the second attempt; it doubles with each attempt, up to the limit.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const PAUSE_LIMIT: Duration = Duration::from_millis(200);
+
+/// Time without use after which a connection is tested before it is used, because the database
+/// may have restarted.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Time after a failed attempt to connect in which there is no other.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
+
+/// How an operation is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Queries that change nothing, each by itself.
+    Read,
+    /// Queries that change nothing and see the same state of the database.
+    Snapshot,
+    /// A single statement that changes something.
+    Statement,
+    /// A transaction: all of it takes effect, or nothing.
+    Transaction,
+}
+
+impl Mode {
+    fn is_write(self) -> bool {
+        matches!(self, Self::Statement | Self::Transaction)
+    }
+}
+
+pub(crate) type Job = Box<dyn FnOnce(&mut Worker) + Send>;
+
+/// The result of an operation that was queued at the database.
+pub(crate) trait Pending<T>: Future<Output = std::result::Result<T, StoreError>> + Send {}
+
+impl<T, F: Future<Output = std::result::Result<T, StoreError>> + Send> Pending<T> for F {}
+
+/// State that all threads share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) failures: Arc<Failures>,
+    pub(crate) timings: Arc<Timings>,
+    pub(crate) outage: Outage,
+    pub(crate) bans: Mutex<BanWatch>,
+    pub(crate) messages: Mutex<Volatile>,
+    /// The lock with which a server owns the database, if it must own it in order to write.
+    pub(crate) owner: OnceLock<Arc<Lock>>,
+    /// Why the last attempt to connect failed, and when the next is due.
+    failed_connect: Mutex<Option<(Instant, Reason, String)>>,
+    writes: Writes,
+}
+
+/// Writes that are queued or being carried out, by number.
+#[derive(Debug)]
+struct Writes {
+    numbers: Mutex<(u64, BTreeSet<u64>)>,
+    changed: watch::Sender<()>,
+}
+
+impl Default for Writes {
+    fn default() -> Self {
+        Self { numbers: Mutex::default(), changed: watch::Sender::new(()) }
+    }
+}
+
+/// A write that is not complete; it is when this is dropped.
+struct Incomplete {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Drop for Incomplete {
+    fn drop(&mut self) {
+        let writes = &self.shared.writes;
+        writes.numbers.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&self.number);
+        writes.changed.send_replace(());
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(options: Options) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    fn begin_write(self: &Arc<Self>) -> Incomplete {
+        let mut numbers = self.writes.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        numbers.0 += 1;
+        let number = numbers.0;
+        numbers.1.insert(number);
+        Incomplete { shared: Arc::clone(self), number }
+    }
+
+    /// Waits until the writes that were queued so far are complete.
+    pub(crate) fn finish_writing(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
+        let shared = Arc::clone(self);
+        let last = shared.writes.numbers.lock().unwrap_or_else(PoisonError::into_inner).0;
+        let mut changed = shared.writes.changed.subscribe();
+        async move {
+            loop {
+                let first = {
+                    let numbers = shared.writes.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+                    numbers.1.first().copied()
+                };
+                if first.is_none_or(|first| first > last) || changed.changed().await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The queues of the threads.
+#[derive(Debug, Clone)]
+pub(crate) struct Queues {
+    pub(crate) games: SyncSender<Job>,
+    pub(crate) others: SyncSender<Job>,
+}
+
+/// Starts the threads; `first` is the connection of one of them.
+pub(crate) fn start(shared: &Arc<Shared>, first: Session) -> io::Result<Queues> {
+    let (games, jobs) = sync_channel(QUEUE_LIMIT);
+    let worker =
+        |number, session| Worker { number, shared: Arc::clone(shared), session, used: Instant::now() };
+    spawn("store-games", worker(0, Some(first)), Arc::new(Mutex::new(jobs)))?;
+    let (others, jobs) = sync_channel(QUEUE_LIMIT);
+    let jobs = Arc::new(Mutex::new(jobs));
+    for number in 1..=shared.options.connections() {
+        spawn("store-worker", worker(number, None), Arc::clone(&jobs))?;
+    }
+    Ok(Queues { games, others })
+}
+
+/// Starts a thread that runs jobs until all senders are dropped.
+fn spawn(name: &str, mut worker: Worker, jobs: Arc<Mutex<Receiver<Job>>>) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        loop {
+            let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(job) = job else { return };
+            // The caller of a job that panics receives the error that the database is closed. Its
+            // transaction ends with the connection.
+            if catch_unwind(AssertUnwindSafe(|| job(&mut worker))).is_err() {
+                worker.session = None;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+impl MariaDb {
+    /// Runs queries that change nothing.
+    pub(crate) fn read<T: Send + 'static, Q>(&self, family: Family, queries: Q) -> impl Pending<T> + use<T, Q>
+    where
+        Q: Fn(&mut Session) -> Result<T> + Send + 'static,
+    {
+        self.run(&self.queues.others, family, Mode::Read, queries)
+    }
+
+    /// Runs queries that change nothing and see the same state of the database.
+    pub(crate) fn snapshot<T: Send + 'static, Q>(
+        &self,
+        family: Family,
+        queries: Q,
+    ) -> impl Pending<T> + use<T, Q>
+    where
+        Q: Fn(&mut Session) -> Result<T> + Send + 'static,
+    {
+        self.run(&self.queues.others, family, Mode::Snapshot, queries)
+    }
+
+    /// Runs a single statement that changes something.
+    pub(crate) fn statement<T: Send + 'static, Q>(
+        &self,
+        family: Family,
+        queries: Q,
+    ) -> impl Pending<T> + use<T, Q>
+    where
+        Q: Fn(&mut Session) -> Result<T> + Send + 'static,
+    {
+        self.run(&self.queues.others, family, Mode::Statement, queries)
+    }
+
+    /// Runs queries in one transaction: all of them take effect, or none. They may run several
+    /// times, because a transaction that ends in a deadlock is repeated.
+    pub(crate) fn write<T: Send + 'static, Q>(
+        &self,
+        family: Family,
+        queries: Q,
+    ) -> impl Pending<T> + use<T, Q>
+    where
+        Q: Fn(&mut Session) -> Result<T> + Send + 'static,
+    {
+        self.run(&self.queues.others, family, Mode::Transaction, queries)
+    }
+
+    /// Like [`write`](Self::write), but such transactions are carried out one after the other, in
+    /// the order in which they were queued.
+    pub(crate) fn write_in_order<T: Send + 'static, Q>(
+        &self,
+        family: Family,
+        queries: Q,
+    ) -> impl Pending<T> + use<T, Q>
+    where
+        Q: Fn(&mut Session) -> Result<T> + Send + 'static,
+    {
+        self.run(&self.queues.games, family, Mode::Transaction, queries)
+    }
+
+    /// Runs queries on a thread. They are queued when this function returns; the future only awaits
+    /// the result.
+    fn run<T: Send + 'static, Q>(
+        &self,
+        queue: &SyncSender<Job>,
+        family: Family,
+        mode: Mode,
+        queries: Q,
+    ) -> impl Pending<T> + use<T, Q>
+    where
+        Q: Fn(&mut Session) -> Result<T> + Send + 'static,
+    {
+        let (reply, replied) = oneshot::channel();
+        let incomplete = mode.is_write().then(|| self.shared.begin_write());
+        let queued = Instant::now();
+        let job: Job = Box::new(move |worker| {
+            // The caller may have dropped the future.
+            let _ = reply.send(worker.perform(family, mode, queued, &queries));
+            drop(incomplete);
+        });
+        let handed_over = queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => self.shared.too_busy(),
+            TrySendError::Disconnected(_) => StoreError::Closed,
+        });
+        async move {
+            handed_over?;
+            replied.await.map_err(|_| StoreError::Closed)?
+        }
+    }
+}
+
+impl Shared {
+    /// Counts and returns the error of an operation whose turn does not come in time.
+    fn too_busy(&self) -> StoreError {
+        self.failures.count(Reason::Busy);
+        let problem = "too many operations wait for it: it is overloaded or does not respond";
+        StoreError::Unavailable { reason: Reason::Busy, problem: problem.to_owned() }
+    }
+
+    /// Returns a new connection; fails at once if another attempt failed a moment ago.
+    fn connect(&self) -> Result<Session> {
+        let last_failure = self.failed_connect.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, reason, problem)) = last_failure
+            && at.elapsed() < RECONNECT_PAUSE
+        {
+            return Err(Error::Unavailable(reason, problem));
+        }
+        let connected = connect(&self.options);
+        let failure = connected.as_ref().err().map(|error| (Instant::now(), error.reason(), error.explain()));
+        *self.failed_connect.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+        connected
+    }
+}
+
+/// A thread's connection.
+pub(crate) struct Worker {
+    number: usize,
+    shared: Arc<Shared>,
+    session: Option<Session>,
+    /// When the connection was used last.
+    used: Instant,
+}
+
+impl Worker {
+    fn perform<T>(
+        &mut self,
+        family: Family,
+        mode: Mode,
+        queued: Instant,
+        queries: &impl Fn(&mut Session) -> Result<T>,
+    ) -> std::result::Result<T, StoreError> {
+        if queued.elapsed() > self.shared.options.query_timeout() {
+            return Err(self.shared.too_busy());
+        }
+        let began = Instant::now();
+        let result = self.attempt(family, mode, began, queries);
+        let took = began.elapsed();
+        self.used = Instant::now();
+        self.shared.timings.record(family, took, result.is_err());
+        if took > SLOW {
+            let seconds = took.as_secs_f64();
+            tracing::warn!(family = family.name(), seconds, "the database is slow");
+        }
+        match result {
+            Ok(value) => {
+                self.shared.outage.succeeded(self.number, mode.is_write());
+                Ok(value)
+            }
+            Err(error) => {
+                // With a new connection, the schema is read again.
+                if error.breaks_connection() || error.is_of_schema() {
+                    self.session = None;
+                }
+                let error = error.into_store();
+                self.shared.failures.count(error.reason());
+                self.shared.outage.failed(self.number, &error);
+                Err(error)
+            }
+        }
+    }
+
+    fn attempt<T>(
+        &mut self,
+        family: Family,
+        mode: Mode,
+        began: Instant,
+        queries: &impl Fn(&mut Session) -> Result<T>,
+    ) -> Result<T> {
+        let shared = Arc::clone(&self.shared);
+        if mode.is_write()
+            && let Some(lock) = shared.owner.get()
+        {
+            lock.check()?;
+        }
+        let (mut number, mut has_reconnected) = (1, false);
+        loop {
+            let session = self.session()?;
+            match transact(session, &shared, mode, queries) {
+                // The database may have restarted since the connection was used last. Nothing was
+                // changed with it.
+                Err(error)
+                    if error.breaks_connection()
+                        && error.reason() == Reason::Io
+                        && !has_reconnected
+                        && (!mode.is_write() || mode == Mode::Transaction && !session.is_in_transaction) =>
+                {
+                    has_reconnected = true;
+                    self.session = None;
+                }
+                Err(error) if error.is_transient() && number < ATTEMPTS => {
+                    if began.elapsed() > shared.options.query_timeout() {
+                        return Err(error);
+                    }
+                    let (family, reason) = (family.name(), error.reason().name());
+                    tracing::debug!(family, reason, number, "a transaction is repeated");
+                    thread::sleep(pause(number));
+                    number += 1;
+                }
+                result => {
+                    if self.session.as_ref().is_some_and(|session| session.is_in_transaction) {
+                        self.session = None;
+                    }
+                    return result;
+                }
+            }
+        }
+    }
+
+    /// Returns the connection, or a new one.
+    fn session(&mut self) -> Result<&mut Session> {
+        let is_fresh = self.used.elapsed() < IDLE;
+        let usable = self.session.take().filter(|session| !session.is_in_transaction);
+        let usable = usable.and_then(|mut session| (is_fresh || session.ping()).then_some(session));
+        let session = match usable {
+            Some(session) => session,
+            None => self.shared.connect()?,
+        };
+        self.used = Instant::now();
+        Ok(self.session.insert(session))
+    }
+}
+
+fn transact<T>(
+    session: &mut Session,
+    shared: &Shared,
+    mode: Mode,
+    queries: &impl Fn(&mut Session) -> Result<T>,
+) -> Result<T> {
+    match mode {
+        Mode::Read | Mode::Statement => return queries(session),
+        Mode::Snapshot => {
+            session.command("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")?;
+            session.command("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?;
+        }
+        Mode::Transaction => session.command("START TRANSACTION")?,
+    }
+    session.messages.clear();
+    session.is_in_transaction = true;
+    let result = queries(session).and_then(|value| session.command("COMMIT").map(|()| value));
+    match &result {
+        Ok(_) => {
+            session.is_in_transaction = false;
+            if !session.messages.is_empty() {
+                let messages = std::mem::take(&mut session.messages);
+                shared.messages.lock().unwrap_or_else(PoisonError::into_inner).add(messages);
+            }
+        }
+        // The transaction ends with the connection.
+        Err(error) if error.breaks_connection() => {}
+        Err(_) => session.is_in_transaction = session.command("ROLLBACK").is_err(),
+    }
+    result
+}
+
+/// Returns a random pause after an attempt, so that two transactions do not collide again.
+fn pause(attempt: u32) -> Duration {
+    let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(PAUSE_LIMIT);
+    let random = RandomState::new().build_hasher().finish();
+    longest.mul_f64(random as f64 / u64::MAX as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_differ_and_are_bounded() {
+        let pauses: BTreeSet<Duration> = (0..50).map(|attempt| pause(attempt % 20)).collect();
+        assert!(pauses.len() > 25 && pauses.iter().all(|pause| *pause <= PAUSE_LIMIT), "{pauses:?}");
+    }
+
+    #[tokio::test]
+    async fn writes_are_finished_when_the_earlier_ones_are_complete() {
+        let shared = Arc::new(Shared::default());
+        let (first, second) = (shared.begin_write(), shared.begin_write());
+        let waiting = tokio::spawn(shared.finish_writing());
+        let third = shared.begin_write();
+        drop(second);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(first);
+        waiting.await.unwrap();
+        drop(third);
+        shared.finish_writing().await;
+    }
+}

@@ -1,0 +1,46 @@
+//! The version of the program, and the optional parts it was built with.
+
+use faf_lobby_core::escaped;
+
+/// The optional parts of this build.
+pub(crate) const PARTS: &str = parts(cfg!(feature = "mariadb"), cfg!(feature = "rabbitmq"));
+
+/// Returns the version and the parts, as `--version` prints them: `0.1.0 (mariadb, rabbitmq)`.
+pub(crate) fn version_and_parts() -> String {
+    format!("{} ({PARTS})", env!("CARGO_PKG_VERSION"))
+}
+
+/// Returns the version of the image that this program is part of: the variable `VERSION`, as FAF's
+/// images have it, or else the program's own version.
+pub(crate) fn of_image() -> String {
+    match std::env::var("VERSION") {
+        Ok(version) if !version.is_empty() => escaped(&version).to_string(),
+        _ => env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+const fn parts(mariadb: bool, rabbitmq: bool) -> &'static str {
+    match (mariadb, rabbitmq) {
+        (true, true) => "mariadb, rabbitmq",
+        (true, false) => "mariadb",
+        (false, true) => "rabbitmq",
+        (false, false) => "lean: SQLite only",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_combination_of_parts_is_named() {
+        for (mariadb, rabbitmq, named) in [
+            (true, true, "mariadb, rabbitmq"),
+            (true, false, "mariadb"),
+            (false, true, "rabbitmq"),
+            (false, false, "lean: SQLite only"),
+        ] {
+            assert_eq!(parts(mariadb, rabbitmq), named);
+        }
+    }
+}
