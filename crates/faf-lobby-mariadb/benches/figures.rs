@@ -3,7 +3,12 @@
 //!
 //! `cargo bench -p faf-lobby-mariadb --bench figures`
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a benchmark prints its figures, and fails by panicking"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
