@@ -17,11 +17,14 @@ pub(crate) struct Session {
     pub(crate) messages: Vec<Message>,
     /// Whether a transaction has begun and has not ended. It ends with the connection.
     pub(crate) is_in_transaction: bool,
+    /// Whether a statement that changes something has succeeded: only that shows that the database
+    /// can be written to.
+    pub(crate) has_written: bool,
 }
 
 impl Session {
     pub(crate) fn new(connection: Conn, schema: Schema) -> Self {
-        Self { connection, schema, messages: Vec::new(), is_in_transaction: false }
+        Self { connection, schema, messages: Vec::new(), is_in_transaction: false, has_written: false }
     }
 
     /// Returns what the database's version of the schema has.
@@ -32,6 +35,7 @@ impl Session {
     /// Executes a statement, and returns the number of rows that it matched or inserted.
     pub(crate) fn execute(&mut self, statement: &str, values: impl Into<Params>) -> Result<u64> {
         self.connection.exec_drop(statement, values)?;
+        self.has_written = true;
         Ok(self.connection.affected_rows())
     }
 

@@ -331,7 +331,8 @@ impl Worker {
         }
         match result {
             Ok(value) => {
-                self.shared.outage.succeeded(self.number, mode.is_write());
+                let has_written = self.session.as_mut().is_some_and(|s| std::mem::take(&mut s.has_written));
+                self.shared.outage.succeeded(self.number, has_written);
                 Ok(value)
             }
             Err(error) => {
@@ -423,6 +424,7 @@ fn transact<T>(
         Mode::Transaction => session.command("START TRANSACTION")?,
     }
     session.messages.clear();
+    session.has_written = false;
     session.is_in_transaction = true;
     let result = queries(session).and_then(|value| session.command("COMMIT").map(|()| value));
     match &result {

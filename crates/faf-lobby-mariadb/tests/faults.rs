@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use common::{Fixture, SEED, block_on, plant, put};
 use faf_lobby_core::{GamePublications, GameWrite, Publication};
 use faf_lobby_mariadb::{MariaDb, Options, Owner, Ownership};
-use faf_lobby_store::{Accounts, Games, Joins, Outbox, Profiles, Reason, StoreError, Upkeep};
+use faf_lobby_store::{Accounts, Games, Joins, Orders, Outbox, Profiles, Reason, StoreError, Upkeep};
 use faf_protocol::{GameId, PlayerId};
 use faf_testkit::season::{Played, Season};
 use faf_testkit::services::mariadb::MariaServer;
@@ -208,7 +208,9 @@ fn read_only_database_is_read() {
             assert!(failed.to_string().contains("name the primary server"), "{failed}");
         }
         assert_eq!(store.beat().await.unwrap_err().reason(), Reason::ReadOnly);
+        // Transactions that only read do not show that it is over.
         store.profile(PlayerId(1)).await.unwrap();
+        store.orders().await.unwrap();
         assert!(store.is_unavailable());
         let refused = faf_lobby_mariadb::inspect(&fixture.options).unwrap_err();
         assert!(refused.contains("it is read-only"), "{refused}");

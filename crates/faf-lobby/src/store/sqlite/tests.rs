@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::mpsc::channel;
 
+use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::ratings::RatingChange;
 use faf_lobby_core::{Decision, GamePublications, GameWrite, Like};
 use faf_lobby_store::seed::SeedFile;
 use faf_lobby_store::{
-    Accounts, Action, Backend, Joins, ModVault, Order, Orders, Reason, Startup, StoreError, Upkeep,
+    Accounts, Action, Backend, Joins, ModVault, Order, Orders, Profiles, Reason, Startup, StoreError, Upkeep,
 };
+use faf_protocol::server_message::Rating;
 use faf_protocol::{GameId, PlayerId};
 use faf_testkit::season::{Played, Season};
 use rusqlite::{Connection, Transaction};
@@ -234,6 +236,29 @@ async fn save_also_stores_the_validity() {
     change(&store, "UPDATE game_stats SET validity = 9").await;
     put(&store, game.id, game.save()).await.unwrap();
     assert_eq!(rows(&store, "SELECT validity FROM game_stats").await, ["0"]);
+}
+
+/// The conformance suite accepts the six digits of FAF's columns, and schemas without vetoes.
+#[tokio::test]
+async fn ratings_keep_all_digits_and_vetoes_are_stored() {
+    let (store, _folder, game) = launched().await;
+    change(
+        &store,
+        "INSERT INTO leaderboard_rating (login_id, leaderboard_id, mean, deviation) VALUES (1, 1, 1514.08754, 72.6030473);
+         INSERT INTO map_pool (id, name) VALUES (3, 'some');
+         INSERT INTO matchmaker_queue (id, technical_name, featured_mod_id, leaderboard_id) VALUES (4, 'q', 0, 1);
+         INSERT INTO matchmaker_queue_map_pool VALUES (5, 4, 3, NULL, NULL, 3, 2, 1.1)",
+    )
+    .await;
+    let ratings = store.profile(PlayerId(1)).await.unwrap().ratings;
+    assert_eq!(ratings[0].1.rating, Rating { mean: 1514.087_54, deviation: 72.603_047_3 });
+    let changes = put(&store, game.id, game.end()).await.unwrap();
+    let stored = store.facts().await.unwrap().journal;
+    assert!(stored.iter().zip(&changes).all(|(entry, change)| entry.after == change.after));
+    let vetoes = store.game_data().await.unwrap().queues[0].brackets[0].vetoes;
+    let expected =
+        VetoSettings { veto_tokens_per_player: 3, max_tokens_per_map: 2, minimum_maps_after_veto: 1.1 };
+    assert_eq!(vetoes, expected);
 }
 
 #[tokio::test]
