@@ -240,9 +240,12 @@ impl Evening {
         let grace =
             self.environment.settings.restart_grace_period + self.environment.settings.reconnect_grace_period;
         self.run_until(self.now + grace + Duration::from_secs(200))?;
-        if !self.environment.world.is_settled() {
-            // The lobby may be loading the game data, as it does from time to time.
-            self.run_until(self.now + Duration::from_secs(10))?;
+        // The lobby may be loading the game data, as it does from time to time; and a queue may
+        // just have had a round, which the next report tells.
+        for seconds in [10, 2] {
+            if !self.environment.world.is_settled() {
+                self.run_until(self.now + Duration::from_secs(seconds))?;
+            }
         }
         self.checker.ended(self.environment.world.is_settled(), &self.environment.store)
     }
