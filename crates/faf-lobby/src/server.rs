@@ -1,16 +1,12 @@
 //! The server as a whole: assembly, start, and shutdown in order.
 
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use faf_connection::LargeMessages;
 use faf_connection::running_time::RunningTime;
-use faf_connection::{LargeMessages, tcp};
 use faf_lobby_core::{Event, InitialState, World};
-use faf_protocol::WireFormat;
-use tokio::net::lookup_host;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -20,7 +16,7 @@ use crate::auth::pages::LoginPages;
 use crate::auth::passwords::PasswordThreads;
 use crate::auth::policy::PolicyServer;
 use crate::auth::tokens::{OwnTokens, Tokens};
-use crate::config::{Exposure, Listen, ListenAddress, Settings, seconds};
+use crate::config::{Exposure, Settings, seconds};
 use crate::delivery::SlowConsumerPolicy;
 use crate::exit_code::{self, Failure};
 use crate::lobby::event_loop::{Lobby, Services};
@@ -28,8 +24,10 @@ use crate::lobby::input::{INBOX_INPUTS, Input};
 use crate::lobby::requests::RequestExecutor;
 use crate::net::country::Countries;
 use crate::net::fd_budget::FdBudget;
-use crate::net::listener::{Acceptor, Listener};
+use crate::net::listener::Acceptor;
 use crate::net::session::CLOSE_TIMEOUT;
+use crate::net::sockets::Sockets;
+pub use crate::net::sockets::{Listening, Service};
 use crate::ops::activity::ActivityLog;
 use crate::ops::health::Health;
 use crate::ops::http::{Interface, OverviewCache, Phase, serve_probes};
@@ -58,44 +56,6 @@ pub struct Server {
     background: JoinSet<()>,
 }
 
-/// An address the server listens on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listening {
-    /// Service at this address.
-    pub service: Service,
-    /// The address, with the port that was picked if it was 0.
-    pub address: SocketAddr,
-}
-
-/// A service of the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
-    /// The lobby protocol, in this format.
-    Lobby(WireFormat),
-    /// The HTTP interface for operators.
-    Http,
-    /// `/ready` alone, for probes.
-    Health,
-    /// `/players` and `/games` alone.
-    Control,
-    /// Metrics in reply to every path.
-    Metrics,
-}
-
-impl Service {
-    /// Returns its name in the settings; that of a format for clients has a hyphen.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Lobby(format) => format.name(),
-            Self::Http => "http",
-            Self::Health => "health",
-            Self::Control => "control",
-            Self::Metrics => "metrics",
-        }
-    }
-}
-
 impl Server {
     /// Starts a server. When this returns, clients can log in.
     ///
@@ -105,18 +65,16 @@ impl Server {
     pub async fn start(settings: Settings) -> Result<Self, Failure> {
         let (phase, _) = watch::channel(Phase::Starting);
         let mut http = JoinSet::new();
-        let mut listening = Vec::new();
+        let mut sockets = Sockets::default();
         // Probes get a reply while the server waits for its database. If it waits for another
         // server, that one may still have the address.
-        let early = listen_on(&settings.health).await.ok();
-        let is_early = early.is_some();
-        for (socket, address, _) in early.into_iter().flatten() {
-            listening.push(Listening { service: Service::Health, address });
+        let is_early = sockets.listen_for_probes(&settings).await.is_ok();
+        for socket in sockets.probes.drain(..) {
             http.spawn(serve_probes(socket, phase.subscribe()));
         }
         let database = settings.database();
-        let owner = database.take(seconds(settings.wait_for_database), |holder| {
-            tracing::info!(holder, "waiting until the database is free");
+        let owner = database.take(seconds(settings.wait_for_database), |reason| {
+            tracing::info!(reason, "waiting for the database");
         });
         let owner = owner.await?;
         let store = Store::open(&database)?;
@@ -127,29 +85,12 @@ impl Server {
         if !initial.games.is_empty() {
             tracing::info!(games = initial.games.len(), "waiting for the players of games that were live");
         }
-        let mut listeners = Vec::new();
-        for format in WireFormat::ALL {
-            for (socket, address, proxy) in listen_on(settings.listen(format)).await? {
-                listening.push(Listening { service: Service::Lobby(format), address });
-                listeners.push(Listener { socket, format, proxy });
-            }
-        }
-        let mut http_sockets = Vec::new();
+        sockets.listen(&settings).await?;
         if !is_early {
-            for (socket, address, _) in listen_on(&settings.health).await? {
-                listening.push(Listening { service: Service::Health, address });
-                http.spawn(serve_probes(socket, phase.subscribe()));
-            }
+            sockets.listen_for_probes(&settings).await?;
         }
-        for (service, listen) in [
-            (Service::Http, &settings.http),
-            (Service::Control, &settings.control),
-            (Service::Metrics, &settings.metrics),
-        ] {
-            for (socket, address, _) in listen_on(listen).await? {
-                listening.push(Listening { service, address });
-                http_sockets.push((service, socket));
-            }
+        for socket in sockets.probes.drain(..) {
+            http.spawn(serve_probes(socket, phase.subscribe()));
         }
         let tokens = Arc::new(Tokens::new(&settings));
         let countries = Arc::new(Countries::new(&settings));
@@ -163,13 +104,13 @@ impl Server {
         );
         let mut metrics = Metrics::new();
         metrics.observe_database_failures(store.failures());
+        #[cfg(feature = "mariadb")]
+        if let Some(timings) = store.timings() {
+            metrics.observe_database_timings(timings);
+        }
         metrics.show_build(initial.last_game);
         metrics.observe_large_messages(Arc::clone(&large_messages));
-        let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
-        let recorder = match settings.recording.as_os_str().is_empty() {
-            true => Recorder::off(),
-            false => Recorder::start(&settings.recording, bounds),
-        };
+        let recorder = recorder(&settings);
         metrics.observe_recording(recorder.interruptions());
         let health = Health::new();
         metrics.observe_health(health.findings());
@@ -189,7 +130,7 @@ impl Server {
         let activity = Arc::new(ActivityLog::default());
         let publisher = Publisher::new(broker.as_ref(), Arc::clone(&metrics));
         let failed_logins = || FailedLogins::new(settings.log_addresses, Arc::clone(&metrics));
-        let websocket = direct_websocket(&settings, &listening);
+        let websocket = sockets.direct_websocket(&settings);
         let login_pages = LoginPages::new(&settings, requests.clone(), failed_logins(), websocket)
             .map_err(|error| anyhow::anyhow!("the system provides no random numbers: {error}"))?;
         let services = Services {
@@ -238,7 +179,7 @@ impl Server {
         let findings = health.findings();
         background.spawn(health.watch(store.clone(), database));
         let lobby = tokio::spawn(lobby.run(inputs));
-        for listener in listeners {
+        for listener in sockets.clients {
             background.spawn(listener.run(Arc::clone(&acceptor)));
         }
         phase.send_replace(Phase::Ready);
@@ -254,11 +195,11 @@ impl Server {
             connection_limit: fd_budget.http,
             login_pages,
         };
-        for (service, socket) in http_sockets {
+        for (service, socket) in sockets.http {
             http.spawn(interface.clone().serve(service, socket));
         }
         Ok(Self {
-            listening,
+            listening: sockets.listening,
             store,
             owner,
             inbox,
@@ -391,11 +332,13 @@ impl Pulse {
     }
 }
 
-/// Returns the address of the first listener for WebSocket that clients reach without a proxy.
-fn direct_websocket(settings: &Settings, listening: &[Listening]) -> Option<SocketAddr> {
-    let is_direct = settings.websocket.addresses().iter().map(|address| !address.proxy);
-    let addresses = listening.iter().filter(|one| one.service == Service::Lobby(WireFormat::WebSocket));
-    addresses.zip(is_direct).find(|(_, is_direct)| *is_direct).map(|(listening, _)| listening.address)
+/// Returns the recorder, which is off without a folder for recordings.
+fn recorder(settings: &Settings) -> Recorder {
+    let bounds = Bounds { size: settings.recording_size, files: settings.recording_files };
+    match settings.recording.as_os_str().is_empty() {
+        true => Recorder::off(),
+        false => Recorder::start(&settings.recording, bounds),
+    }
 }
 
 /// Waits until all pending writes are in the database. There is no time limit: the writes may be
@@ -404,65 +347,5 @@ async fn finish_writing(store: &Store) {
     let mut finished = pin!(store.finish_writing());
     while timeout(CLOSE_TIMEOUT, &mut finished).await.is_err() {
         tracing::warn!("still writing to the database");
-    }
-}
-
-/// Returns the addresses of which the first that works is meant.
-async fn resolve(listen: &ListenAddress) -> io::Result<Vec<SocketAddr>> {
-    match listen.port_of_all() {
-        // A socket of IPv6 serves both families, if the machine has IPv6.
-        Some(port) => Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]),
-        None => Ok(lookup_host(&listen.address).await?.collect()),
-    }
-}
-
-/// Listens on all addresses of a setting.
-///
-/// # Errors
-/// [`Failure`] with the problem of the address.
-pub(crate) async fn listen_on(
-    listen: &Listen,
-) -> Result<Vec<(tokio::net::TcpListener, SocketAddr, bool)>, Failure> {
-    let mut sockets = Vec::new();
-    for listen in listen.addresses() {
-        let ListenAddress { address, proxy } = listen;
-        let failure = |error: io::Error| {
-            let advice = match error.kind() {
-                io::ErrorKind::AddrInUse => "; is another server running? Port 0 picks a free one",
-                io::ErrorKind::PermissionDenied => "; ports below 1024 need a permission",
-                io::ErrorKind::AddrNotAvailable => "; this machine does not have this address",
-                _ => "",
-            };
-            Failure::new(exit_code::LISTEN, anyhow::anyhow!("cannot listen on {address}: {error}{advice}"))
-        };
-        // A name may stand for several addresses: the first that works is used.
-        let mut last_error = io::Error::new(io::ErrorKind::NotFound, "no such host");
-        let mut socket = None;
-        for resolved in resolve(listen).await.map_err(failure)? {
-            match tcp::listen(resolved) {
-                Ok(listener) => {
-                    socket = Some(listener);
-                    break;
-                }
-                Err(error) => last_error = error,
-            }
-        }
-        let socket = socket.ok_or_else(|| failure(last_error))?;
-        let bound = socket.local_addr().map_err(failure)?;
-        sockets.push((socket, bound, *proxy));
-    }
-    Ok(sockets)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn all_addresses_of_the_machine_are_those_of_both_families() {
-        let resolved = resolve(&"*:8003".parse().unwrap()).await.unwrap();
-        assert_eq!(resolved, ["[::]:8003".parse().unwrap(), "0.0.0.0:8003".parse().unwrap()]);
-        let resolved = resolve(&"127.0.0.1:1".parse().unwrap()).await.unwrap();
-        assert_eq!(resolved, ["127.0.0.1:1".parse().unwrap()]);
     }
 }

@@ -11,7 +11,7 @@ use crate::auth::tokens;
 use crate::config::faf::Unused;
 use crate::config::{Effective, Origin, Settings};
 use crate::exit_code::{self, Failure};
-use crate::server::listen_on;
+use crate::net::sockets::listen_on;
 use crate::store::Database;
 
 /// Time limit for a service to accept a connection.

@@ -114,8 +114,8 @@ settings! {
         /// Password for MariaDB. Empty for none.
         database_password: Secret = "", Secret;
 
-        /// Table of MariaDB with the version of FAF's schema, which is checked at the start: 133 to
-        /// 146. Empty to use the schema as it is.
+        /// Table of MariaDB with the version of FAF's schema, which must be 133 or newer; versions up
+        /// to 146 were tested. Empty to use the schema as it is.
         database_history_table: String = "flyway_schema_history", Text;
 
         /// Number of connections to MariaDB for everything but games that are being played, which
@@ -126,7 +126,8 @@ settings! {
         database_timeout: f64 = 10, Seconds(1.0..=300.0);
 
         /// How long a starting server waits while another server, for instance one that drains,
-        /// uses the database. With 0 the start fails at once, with an exit code of its own.
+        /// uses the database, or while MariaDB cannot be used. With 0 the start fails at once, with
+        /// an exit code for each.
         wait_for_database: f64 = 0, Seconds(0.0..=86_400.0);
 
         /// Create an account at the first login with a new name and password. This is meant

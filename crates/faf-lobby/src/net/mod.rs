@@ -2,6 +2,7 @@
 //!
 //! | file | question it answers |
 //! | --- | --- |
+//! | [`sockets`] | on which addresses the server listens |
 //! | [`listener`] | who may connect |
 //! | [`handshake`] | what precedes the first message: PROXY header, upgrade to WebSocket |
 //! | [`unauthenticated`] | how many connections may lack a login, and which one makes room |
@@ -20,4 +21,5 @@ pub(crate) mod read_gate;
 pub(crate) mod rejection;
 pub(crate) mod session;
 pub(crate) mod slot;
+pub(crate) mod sockets;
 pub(crate) mod unauthenticated;

@@ -8,10 +8,16 @@ use std::time::Duration;
 
 use faf_lobby_store::StoreError;
 use faf_protocol::Secret;
+#[cfg(feature = "mariadb")]
+use tokio::time::{Instant, sleep};
 
 use super::Store;
 use super::sqlite::{self, BackupError};
 use crate::config::MariaDbAddress;
+
+/// Time between two attempts to take a database server that cannot be used.
+#[cfg(feature = "mariadb")]
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The database of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,10 +144,7 @@ impl Database {
                 Ok(Owner::File { _lock: lock })
             }
             #[cfg(feature = "mariadb")]
-            Self::MariaDb(options) => {
-                let taken = faf_lobby_mariadb::Owner::take(&options.for_driver(), limit, waiting).await;
-                taken.map(Owner::MariaDb).map_err(OwnerError::from)
-            }
+            Self::MariaDb(options) => take_mariadb(&options.for_driver(), limit, waiting).await,
             #[cfg(not(feature = "mariadb"))]
             Self::MariaDb(_) => {
                 Err(OwnerError::Unavailable { database: self.to_string(), problem: NO_MARIADB.to_owned() })
@@ -207,6 +210,34 @@ impl MariaDbOptions {
     }
 }
 
+/// Takes a MariaDB. One that cannot be used now, for instance because it starts together with this
+/// server, is tried again until the limit.
+#[cfg(feature = "mariadb")]
+async fn take_mariadb(
+    options: &faf_lobby_mariadb::Options,
+    limit: Duration,
+    waiting: impl FnOnce(&str),
+) -> Result<Owner, OwnerError> {
+    let began = Instant::now();
+    let mut waiting = Some(waiting);
+    loop {
+        let mut is_told = |holder: &str| {
+            if let Some(waiting) = waiting.take() {
+                waiting(holder);
+            }
+        };
+        let rest = limit.saturating_sub(began.elapsed());
+        match faf_lobby_mariadb::Owner::take(options, rest, &mut is_told).await {
+            Ok(owner) => return Ok(Owner::MariaDb(owner)),
+            Err(faf_lobby_mariadb::OwnerError::Unavailable { problem, .. }) if began.elapsed() < limit => {
+                is_told(&problem);
+                sleep(RETRY_INTERVAL).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 #[cfg(feature = "mariadb")]
 impl From<faf_lobby_mariadb::OwnerError> for OwnerError {
     fn from(error: faf_lobby_mariadb::OwnerError) -> Self {
@@ -251,5 +282,29 @@ impl Store {
                 Err(StoreError::Open { place: database.to_string(), problem: NO_MARIADB.to_owned() })
             }
         }
+    }
+}
+
+#[cfg(all(test, feature = "mariadb"))]
+mod tests {
+    use super::*;
+    use crate::config::DatabaseAddress;
+
+    #[tokio::test]
+    async fn a_database_that_is_away_is_waited_for() {
+        // Port 1 is reserved, and nothing listens there.
+        let address = DatabaseAddress::try_from("mysql://me@127.0.0.1:1/x".to_owned()).unwrap();
+        let settings = crate::config::Settings { database: address, ..Default::default() };
+        let database = settings.database();
+        let (tell, told) = std::sync::mpsc::channel();
+        let waiting = |problem: &str| tell.send(problem.to_owned()).unwrap();
+        let refused = database.take(Duration::ZERO, waiting).await.unwrap_err();
+        assert!(refused.to_string().contains("127.0.0.1:1"), "{refused}");
+        assert!(told.try_recv().is_err());
+        // The limit passes during the first pause, and the second attempt is the last.
+        let waiting = |problem: &str| tell.send(problem.to_owned()).unwrap();
+        let refused = database.take(Duration::from_millis(500), waiting).await.unwrap_err();
+        assert!(matches!(refused, OwnerError::Unavailable { .. }), "{refused}");
+        assert_eq!(told.try_iter().count(), 1);
     }
 }

@@ -168,6 +168,15 @@ impl Store {
         self.plant(file).await
     }
 
+    /// Returns the number and duration of MariaDB's operations so far; none for other databases.
+    #[cfg(feature = "mariadb")]
+    pub(crate) fn timings(&self) -> Option<Arc<faf_lobby_mariadb::Timings>> {
+        match self {
+            Self::MariaDb(store) => Some(store.timings()),
+            Self::Sqlite(_) | Self::Memory(_) => None,
+        }
+    }
+
     /// Returns the number of failed operations so far, by reason.
     pub(crate) fn failures(&self) -> Arc<Failures> {
         match self {

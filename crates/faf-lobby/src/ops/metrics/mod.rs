@@ -3,6 +3,8 @@
 #[cfg(feature = "rabbitmq")]
 mod broker;
 mod games;
+#[cfg(feature = "mariadb")]
+mod mariadb;
 mod process;
 mod queues;
 
@@ -175,6 +177,12 @@ impl Metrics {
     /// Shows failed operations of the database, by reason.
     pub(crate) fn observe_database_failures(&mut self, failures: Arc<Failures>) {
         self.registry.register_collector(Box::new(DatabaseFailures(failures)));
+    }
+
+    /// Shows how long operations of MariaDB take.
+    #[cfg(feature = "mariadb")]
+    pub(crate) fn observe_database_timings(&mut self, timings: Arc<faf_lobby_mariadb::Timings>) {
+        self.registry.register_collector(Box::new(mariadb::DatabaseTimings(timings)));
     }
 
     /// Shows how often the recording was interrupted.
