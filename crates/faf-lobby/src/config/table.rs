@@ -114,7 +114,7 @@ settings! {
         /// Password for MariaDB. Empty for none.
         database_password: Secret = "", Secret;
 
-        /// Table of MariaDB with the version of FAF's schema, which must be 133 or newer; versions up
+        /// Table of MariaDB with the version of FAF's schema, which must be 133 or newer; those up
         /// to 146 were tested. Empty to use the schema as it is.
         database_history_table: String = "flyway_schema_history", Text;
 
@@ -125,9 +125,9 @@ settings! {
         /// Time limit for a query to MariaDB. A write about a game is repeated until it is stored.
         database_timeout: f64 = 10, Seconds(1.0..=300.0);
 
-        /// How long a starting server waits while another server, for instance one that drains,
-        /// uses the database, or while MariaDB cannot be used. With 0 the start fails at once, with
-        /// an exit code for each.
+        /// How long a starting server waits while another server, such as one that drains, uses the
+        /// database, or while MariaDB cannot be used. With 0 the start fails at once, with an exit
+        /// code for each.
         wait_for_database: f64 = 0, Seconds(0.0..=86_400.0);
 
         /// Create an account at the first login with a new name and password. This is meant

@@ -251,7 +251,7 @@ async fn ratings_keep_all_digits_and_vetoes_are_stored() {
     )
     .await;
     let ratings = store.profile(PlayerId(1)).await.unwrap().ratings;
-    assert_eq!(ratings[0].1.rating, Rating { mean: 1514.087_54, deviation: 72.603_047_3 });
+    assert_eq!(ratings[0].1.rating, Rating { mean: 1514.08754, deviation: 72.6030473 });
     let changes = put(&store, game.id, game.end()).await.unwrap();
     let stored = store.facts().await.unwrap().journal;
     assert!(stored.iter().zip(&changes).all(|(entry, change)| entry.after == change.after));
