@@ -39,10 +39,9 @@ impl Collector for DatabaseTimings {
     }
 }
 
-/// Returns the upper bound in seconds and the number of operations of each bucket. The last has no
-/// bound, which the encoder knows as the largest number.
+/// Returns the upper bound of each bucket in seconds, and its number of operations.
 fn buckets(timings: &FamilyTimings) -> Vec<(f64, u64)> {
-    let bounds = BUCKETS.iter().map(|milliseconds| *milliseconds as f64 / 1000.0).chain([f64::MAX]);
+    let bounds = BUCKETS.iter().map(|milliseconds| *milliseconds as f64 / 1000.0).chain([f64::INFINITY]);
     bounds.zip(timings.buckets()).collect()
 }
 
