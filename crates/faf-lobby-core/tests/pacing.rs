@@ -100,8 +100,8 @@ fn every_message_of_a_flood_is_answered_in_order() {
 fn long_messages_of_games_cost_more() {
     let mut lobby = lobby();
     let conn = lobby.log_in("player01");
-    // One of four kilobytes counts as one, one of eight as 130.
-    for (length, read) in [(4084, 3001), (8192, 24)] {
+    // One of four kilobytes counts as one, one of eight as 66.
+    for (length, read) in [(4084, 3001), (8192, 46)] {
         let text = "x".repeat(length);
         for _ in 0..3500 {
             game(&mut lobby, conn, "IceMsg", &format!(r#"[2,"{text}"]"#));

@@ -12,8 +12,9 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders with generated files or copies of other repositories.
-const SKIPPED_FOLDERS: [&str; 6] = ["target", "corpus", "artifacts", "coverage", "book", "node_modules"];
+/// Folders with generated files, or with facts that are kept as they were received.
+const SKIPPED_FOLDERS: [&str; 7] =
+    ["target", "corpus", "artifacts", "coverage", "book", "node_modules", "faf-schema"];
 
 /// This file, whose examples are not citations.
 const THIS_FILE: &str = "documentation.rs";

@@ -51,7 +51,7 @@ const GAME_MESSAGE: usize = 4096;
 /// Number of further bytes of a game message that cost one more unit. Reading a message takes as
 /// long as its bytes, so a game may send few very long ones. Fifty candidates in one message to
 /// each of fifteen peers are within the burst.
-const GAME_UNIT: usize = 32;
+const GAME_UNIT: usize = 64;
 
 /// Number of bytes of statistics that cost one more unit; the statistics of most games are shorter.
 const STATISTICS_UNIT: usize = 65_536;
