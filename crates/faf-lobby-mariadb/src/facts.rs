@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use faf_lobby_core::Relation;
 use faf_lobby_core::matchmaking::queue::QueueId;
 use faf_lobby_store::facts::{
     AvatarFact, Facts, GameFact, JoinFact, JournalFact, LoginFact, MissionFact, ModFact, PlayerFact,
     RatingFact, TeamkillFact,
 };
+use faf_lobby_store::relation_of_status;
 use faf_protocol::server_message::Rating;
 use faf_protocol::{GameId, PlayerId};
 
@@ -87,8 +87,7 @@ fn players(s: &mut Session, facts: &mut Facts) -> Result<()> {
     })?;
     let relations = "SELECT user_id, subject_id, status FROM friends_and_foes ORDER BY user_id, subject_id";
     facts.relations = s.select(relations, (), |row| {
-        let is_friend = row.get::<Option<String>>(2)?.as_deref() == Some("FRIEND");
-        let relation = if is_friend { Relation::Friend } else { Relation::Foe };
+        let relation = relation_of_status(row.get::<Option<String>>(2)?.as_deref());
         Ok((PlayerId(row.get(0)?), PlayerId(row.get(1)?), relation))
     })?;
     let avatars = "SELECT idUser, idAvatar, selected <> 0 FROM avatars ORDER BY idUser, idAvatar";

@@ -2,7 +2,7 @@
 
 use faf_lobby_core::ratings::{Leaderboard, Leaderboards};
 use faf_lobby_core::{Game, GameData, InitialState};
-use faf_lobby_store::{Startup, StoreError};
+use faf_lobby_store::{Startup, StoreError, read_live_game};
 use faf_protocol::GameId;
 
 use crate::error::Result;
@@ -84,17 +84,17 @@ fn live_games(s: &mut Session) -> Result<Vec<Game>> {
     games.map(with_lists).collect()
 }
 
+/// Reads a saved live game; `None` if that is impossible.
 fn read_live(id: u32, state: &str) -> Option<Game> {
-    let problem = match serde_json::from_str::<Game>(state) {
-        Ok(game) if game.id() == GameId(id) => return Some(game),
-        Ok(game) => format!("the row holds the state of game {}", game.id()),
-        Err(error) => error.to_string(),
-    };
-    tracing::error!(
-        game = id,
-        problem,
-        "cannot read a saved live game, so its players are not expected back; its row in faf_lobby_live_game is kept: \
-         finish the game with the version of faf-lobby that saved it, or delete the row to discard its results"
-    );
-    None
+    match read_live_game(GameId(id), state, "faf_lobby_live_game") {
+        Ok(game) => Some(game),
+        Err(problem) => {
+            tracing::error!(
+                game = id,
+                problem,
+                "cannot read a saved live game, so its players are not expected back"
+            );
+            None
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Maps in the vault, and co-op missions.
 
 use faf_lobby_core::MapVersion;
-use faf_lobby_store::{CAMPAIGNS, Maps, StoreError};
+use faf_lobby_store::{Maps, StoreError, campaign};
 use faf_protocol::server_message::CoopMission;
 
 use crate::MariaDb;
@@ -26,14 +26,14 @@ impl Maps for MariaDb {
         let missions = self.read(Family::Maps, |s| {
             let query = "SELECT id, type, name, description, filename FROM coop_map ORDER BY id";
             s.select_valid(query, (), |row| {
-                let (uid, campaign): (u32, usize) = (row.get(0)?, row.get(1)?);
-                let Some(campaign) = CAMPAIGNS.get(campaign) else {
+                let (uid, number): (u32, i64) = (row.get(0)?, row.get(1)?);
+                let Some(campaign) = campaign(number) else {
                     tracing::warn!(mission = uid, "skipping a co-op mission of an unknown campaign");
                     return Ok(None);
                 };
                 Ok(Some(CoopMission {
                     uid,
-                    campaign: (*campaign).to_owned(),
+                    campaign: campaign.to_owned(),
                     name: row.get(2)?,
                     description: row.get(3)?,
                     filename: row.get(4)?,

@@ -1,7 +1,7 @@
 //! Profiles of players, which are read at login.
 
-use faf_lobby_core::{Ban, Profile};
-use faf_lobby_store::{Profiles, StoreError};
+use faf_lobby_core::{Ban, Profile, Relation};
+use faf_lobby_store::{Profiles, StoreError, relation_of_status};
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Avatar, LeaderboardRating};
 
@@ -67,7 +67,7 @@ fn groups(s: &mut Session, player: PlayerId) -> Result<Vec<String>> {
     s.select_valid(query, (player.0,), |row| row.get(0))
 }
 
-/// Reads the friends of a player, and the foes. Any stored status other than friend counts as foe.
+/// Reads the friends of a player, and the foes.
 pub(crate) fn friends_and_foes<C: Default + Extend<PlayerId>>(
     s: &mut Session,
     player: PlayerId,
@@ -77,8 +77,10 @@ pub(crate) fn friends_and_foes<C: Default + Extend<PlayerId>>(
         s.select_valid(query, (player.0,), |row| Ok((PlayerId(row.get(0)?), row.get::<Option<String>>(1)?)))?;
     let (mut friends, mut foes) = (C::default(), C::default());
     for (subject, status) in rows {
-        let list = if status.as_deref() == Some("FRIEND") { &mut friends } else { &mut foes };
-        list.extend([subject]);
+        match relation_of_status(status.as_deref()) {
+            Relation::Friend => friends.extend([subject]),
+            Relation::Foe => foes.extend([subject]),
+        }
     }
     Ok((friends, foes))
 }

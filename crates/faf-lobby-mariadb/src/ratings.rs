@@ -86,10 +86,6 @@ pub(crate) fn recorded(s: &mut Session, game: GameId, rated: &RatedGame) -> Resu
          JOIN leaderboard l ON l.id = j.leaderboard_id
          WHERE gameId = ? ORDER BY j.id"
     );
-    let outcome = |player| {
-        let team = rated.teams.iter().find(|team| team.players.contains(&player));
-        team.map_or(Outcome::Unknown, |team| team.outcome)
-    };
     s.select(&query, (game.0,), |row| {
         let player = PlayerId(row.get(0)?);
         Ok(RatingChange {
@@ -97,7 +93,7 @@ pub(crate) fn recorded(s: &mut Session, game: GameId, rated: &RatedGame) -> Resu
             leaderboard: row.get(1)?,
             before: row.rating(2)?,
             after: row.rating(4)?,
-            outcome: outcome(player),
+            outcome: rating::outcome(rated, player),
             // True by now; the value matters only the first time.
             was_stored: true,
         })

@@ -1,7 +1,7 @@
 //! Friends and foes.
 
 use faf_lobby_core::Relation;
-use faf_lobby_store::{Social, StoreError};
+use faf_lobby_store::{Social, StoreError, status_of_relation};
 use faf_protocol::PlayerId;
 
 use crate::MariaDb;
@@ -19,7 +19,7 @@ impl Social for MariaDb {
             let insert = "INSERT INTO friends_and_foes (user_id, subject_id, status)
                           SELECT ?, id, ? FROM login WHERE id = ?
                           ON DUPLICATE KEY UPDATE status = VALUES(status)";
-            Ok(s.execute(insert, (player.0, status(relation), subject.0))? > 0)
+            Ok(s.execute(insert, (player.0, status_of_relation(relation), subject.0))? > 0)
         })
         .await
     }
@@ -32,15 +32,8 @@ impl Social for MariaDb {
     ) -> Result<(), StoreError> {
         self.statement(Family::Social, move |s| {
             let delete = "DELETE FROM friends_and_foes WHERE user_id = ? AND subject_id = ? AND status = ?";
-            s.execute(delete, (player.0, subject.0, status(relation))).map(drop)
+            s.execute(delete, (player.0, subject.0, status_of_relation(relation))).map(drop)
         })
         .await
-    }
-}
-
-fn status(relation: Relation) -> &'static str {
-    match relation {
-        Relation::Friend => "FRIEND",
-        Relation::Foe => "FOE",
     }
 }

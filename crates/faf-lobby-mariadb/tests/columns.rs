@@ -218,10 +218,7 @@ fn bans_of_other_services_become_orders_once() {
 fn rows_that_do_not_convert_are_skipped() {
     let fixture = Fixture::new(146);
     block_on(async {
-        let store = fixture.open();
-        plant(&store, SEED).await;
-        let game = Season::default().play(1);
-        put(&store, game.id, game.launch()).await.unwrap();
+        let (store, game) = fixture.open_with_game().await;
         fixture.database.sql(
             "INSERT INTO game_featuredMods (id, gamemod, description, name) VALUES (9, NULL, '', 'nameless');
              INSERT INTO `mod` (id, display_name, author) VALUES (1, 'One', 'A'), (2, 'Two', 'B');
@@ -328,10 +325,7 @@ fn transactions_are_repeated_after_deadlocks_and_lock_timeouts() {
 fn contradicting_rating_keeps_the_results() {
     let fixture = Fixture::new(146);
     block_on(async {
-        let store = fixture.open();
-        plant(&store, SEED).await;
-        let game = Season::default().play(1);
-        put(&store, game.id, game.launch()).await.unwrap();
+        let (store, game) = fixture.open_with_game().await;
         fixture.database.sql(
             "DELIMITER //
              CREATE TRIGGER closed BEFORE INSERT ON leaderboard_rating_journal FOR EACH ROW BEGIN
@@ -360,10 +354,7 @@ fn contradicting_rating_keeps_the_results() {
 fn game_end_is_atomic_and_can_be_retried() {
     let fixture = Fixture::new(146);
     block_on(async {
-        let store = fixture.open();
-        plant(&store, SEED).await;
-        let game = Season::default().play(1);
-        put(&store, game.id, game.launch()).await.unwrap();
+        let (store, game) = fixture.open_with_game().await;
         let before = store.facts().await.unwrap();
         for (table, error) in
             [("faf_lobby_outbox", 1114), ("faf_lobby_explanation", 1290), ("faf_lobby_outbox", 1644)]

@@ -133,10 +133,7 @@ fn database_that_does_not_respond_blocks_nobody_for_long() {
     let (mut fixture, server) = own_server(&[]);
     fixture.options.query_timeout = Duration::from_secs(1);
     block_on(async {
-        let store = fixture.open();
-        plant(&store, SEED).await;
-        let game = Season::default().play(1);
-        put(&store, game.id, game.launch()).await.unwrap();
+        let (store, game) = fixture.open_with_game().await;
         server.freeze();
         let began = Instant::now();
         let mut waiting = JoinSet::new();
@@ -197,10 +194,7 @@ fn connection_may_be_cut_at_every_statement() {
 fn read_only_database_is_read() {
     let (fixture, server) = own_server(&[]);
     block_on(async {
-        let store = fixture.open();
-        plant(&store, SEED).await;
-        let game = Season::default().play(1);
-        put(&store, game.id, game.launch()).await.unwrap();
+        let (store, game) = fixture.open_with_game().await;
         server.sql("", "SET GLOBAL read_only = 1");
         for _ in 0..3 {
             let failed = put(&store, game.id, game.end()).await.unwrap_err();
@@ -261,10 +255,7 @@ fn locks_of_other_programs_are_waited_for_within_bounds() {
     let (mut fixture, _server) = own_server(&[]);
     fixture.options.query_timeout = Duration::from_secs(3);
     block_on(async {
-        let store = fixture.open();
-        plant(&store, SEED).await;
-        let game = Season::default().play(1);
-        put(&store, game.id, game.launch()).await.unwrap();
+        let (store, game) = fixture.open_with_game().await;
         let mut other = fixture.database.other_program();
         other.run("BEGIN; SELECT * FROM game_stats WHERE id = 1 FOR UPDATE");
         let began = Instant::now();
@@ -322,10 +313,7 @@ fn deadlock_with_another_program_is_resolved() {
 fn full_database_is_used_again_when_there_is_room() {
     let fixture = Fixture::new(146);
     block_on(async {
-        let store = fixture.open();
-        plant(&store, SEED).await;
-        let game = Season::default().play(1);
-        put(&store, game.id, game.launch()).await.unwrap();
+        let (store, game) = fixture.open_with_game().await;
         // The statement fails as it does when there is no room for the row. A database whose files
         // really cannot grow may end itself.
         fixture.database.sql(

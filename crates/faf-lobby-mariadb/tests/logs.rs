@@ -8,10 +8,9 @@ use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Fixture, SEED, block_on, plant, put};
+use common::{Fixture, block_on, put};
 use faf_lobby_store::{Profiles, Upkeep};
 use faf_protocol::PlayerId;
-use faf_testkit::season::Season;
 use faf_testkit::services::mariadb::MariaServer;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -66,10 +65,7 @@ fn faults_are_logged_once_and_values_never() {
     let mut fixture = Fixture::on(&server, 146);
     fixture.options.query_timeout = Duration::from_secs(5);
     block_on(async {
-        let store = fixture.open();
-        plant(&store, SEED).await;
-        let game = Season::default().play(1);
-        put(&store, game.id, game.launch()).await.unwrap();
+        let (store, game) = fixture.open_with_game().await;
         logged();
         server.kill();
         for _ in 0..20 {

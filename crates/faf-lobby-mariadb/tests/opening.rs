@@ -75,10 +75,7 @@ fn newer_schema_and_rows_of_repeatable_scripts_are_accepted() {
 fn schema_is_read_again_after_a_migration() {
     let fixture = Fixture::new(146);
     block_on(async {
-        let store = fixture.open();
-        plant(&store, SEED).await;
-        let game = Season::default().play(1);
-        put(&store, game.id, game.launch()).await.unwrap();
+        let (store, game) = fixture.open_with_game().await;
         // As if the database was migrated while the server runs, in the other direction.
         fixture.database.sql("DROP TABLE game_desync; ALTER TABLE login DROP FOREIGN KEY fk_login_avatar, DROP COLUMN avatar_id");
         // Each thread that has a connection finds out by itself.

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use faf_lobby_core::LivePlayer;
+use faf_lobby_core::{LivePlayer, Relation};
 
 /// Longest title of a game, in characters.
 pub const TITLE_LIMIT: usize = 128;
@@ -14,13 +14,37 @@ pub const TEAMKILL_TIME_LIMIT: u32 = 16_777_215;
 pub const MISSION_PLAYERS_LIMIT: u32 = i8::MAX as u32;
 
 /// Names of the campaigns; the index is the campaign's number.
-pub const CAMPAIGNS: [&str; 5] = [
+const CAMPAIGNS: [&str; 5] = [
     "FA Campaign",
     "Aeon Vanilla Campaign",
     "Cybran Vanilla Campaign",
     "UEF Vanilla Campaign",
     "Custom Missions",
 ];
+
+/// Returns the name of the campaign with this number; `None` if no client knows it.
+#[must_use]
+pub fn campaign(number: i64) -> Option<&'static str> {
+    usize::try_from(number).ok().and_then(|number| CAMPAIGNS.get(number)).copied()
+}
+
+/// Status of a friend.
+const FRIEND: &str = "FRIEND";
+
+/// Returns the status with which a relation is stored.
+#[must_use]
+pub fn status_of_relation(relation: Relation) -> &'static str {
+    match relation {
+        Relation::Friend => FRIEND,
+        Relation::Foe => "FOE",
+    }
+}
+
+/// Returns the relation that a stored status means: any status other than friend means foe.
+#[must_use]
+pub fn relation_of_status(status: Option<&str>) -> Relation {
+    if status == Some(FRIEND) { Relation::Friend } else { Relation::Foe }
+}
 
 /// Columns of a player in a game, within the limits of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,6 +16,7 @@
 mod columns;
 mod error;
 pub mod facts;
+mod live_game;
 mod login;
 pub mod memory;
 mod model;
@@ -30,9 +31,11 @@ use faf_lobby_core::{GamePublications, GameWrite};
 use faf_protocol::GameId;
 
 pub use columns::{
-    CAMPAIGNS, MISSION_PLAYERS_LIMIT, Place, TEAMKILL_TIME_LIMIT, TITLE_LIMIT, is_placed, place,
+    MISSION_PLAYERS_LIMIT, Place, TEAMKILL_TIME_LIMIT, TITLE_LIMIT, campaign, is_placed, place,
+    relation_of_status, status_of_relation,
 };
 pub use error::{AccountError, Failures, Reason, SeedError, StoreError};
+pub use live_game::read_live_game;
 pub use login::{LOGIN_LIMIT, is_valid_login, login_key};
 pub use model::{
     Action, GameFilter, GameRecord, LaunchedGame, ListedAccount, ListedGame, Message, Order, PlayerRecord,

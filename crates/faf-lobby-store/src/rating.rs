@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use faf_lobby_core::RatedGame;
 use faf_lobby_core::ratings::{Leaderboards, RatingChange, START_RATING, rate_game};
+use faf_lobby_core::results::Outcome;
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::Rating;
 
@@ -33,6 +34,14 @@ pub fn rate(inputs: &RatingInputs, rated: &RatedGame) -> Result<Vec<RatingChange
         Some(missing) => Err(format!("player {missing} has no row in game_player_stats")),
         None => Ok(changes),
     }
+}
+
+/// Returns the outcome of a rated game for a player; [`Outcome::Unknown`] for anybody who is in none
+/// of its teams.
+#[must_use]
+pub fn outcome(rated: &RatedGame, player: PlayerId) -> Outcome {
+    let team = rated.teams.iter().find(|team| team.players.contains(&player));
+    team.map_or(Outcome::Unknown, |team| team.outcome)
 }
 
 /// Returns the participants, team by team.

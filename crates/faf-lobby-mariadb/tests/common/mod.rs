@@ -11,6 +11,7 @@ use faf_lobby_mariadb::{MariaDb, Options};
 use faf_lobby_store::seed::SeedFile;
 use faf_lobby_store::{Games, StoreError, Upkeep};
 use faf_protocol::{GameId, Secret};
+use faf_testkit::season::{Played, Season};
 use faf_testkit::services::mariadb::{Database, MariaServer, PASSWORD, USER};
 
 /// A new database, and how to connect to it.
@@ -42,6 +43,15 @@ impl Fixture {
 
     pub(crate) fn open(&self) -> MariaDb {
         MariaDb::open(&self.options).unwrap()
+    }
+
+    /// Opens the database, and launches a game of two players in it.
+    pub(crate) async fn open_with_game(&self) -> (MariaDb, Played) {
+        let store = self.open();
+        plant(&store, SEED).await;
+        let game = Season::default().play(1);
+        put(&store, game.id, game.launch()).await.unwrap();
+        (store, game)
     }
 }
 

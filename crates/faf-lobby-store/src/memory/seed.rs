@@ -12,7 +12,7 @@ use super::accounts::NEVER;
 use super::{Memory, MemoryAccount, MemoryMod};
 use crate::facts::ModFact;
 use crate::seed::{Mod, Planted, SeedBan, SeedFile, User};
-use crate::{CAMPAIGNS, SeedError, login_key};
+use crate::{SeedError, campaign, login_key};
 
 #[expect(missing_docs, reason = "crate::operations describes all operations")]
 impl Memory {
@@ -42,10 +42,10 @@ impl Memory {
             self.plant_user(user, file)?;
         }
         self.missions.extend(file.coop_maps.iter().filter_map(|mission| {
-            let campaign = CAMPAIGNS.get(mission.campaign as usize)?;
+            let campaign = campaign(i64::from(mission.campaign))?;
             Some(CoopMission {
                 uid: mission.id,
-                campaign: (*campaign).to_owned(),
+                campaign: campaign.to_owned(),
                 name: Some(mission.name.clone()),
                 description: mission.description.clone(),
                 filename: Some(mission.filename.clone()),

@@ -1,9 +1,10 @@
 //! The rows that a seed becomes in FAF's tables, which all databases with SQL have.
 
+use faf_lobby_core::Relation;
 use serde_json::{Map, Value, json};
 
 use super::{Mod, SeedFile, User};
-use crate::{SeedError, login_key};
+use crate::{SeedError, login_key, status_of_relation};
 
 /// A table, and its column with the names of the records.
 pub type Named = (&'static str, &'static str);
@@ -94,7 +95,8 @@ pub(super) fn rows(file: &SeedFile) -> Result<Vec<Row>, SeedError> {
     for user in &file.users {
         // Friends and foes must have their accounts by now.
         rows.record = format!("user {}", user.login);
-        for (subjects, status) in [(&user.friends, "FRIEND"), (&user.foes, "FOE")] {
+        for (subjects, relation) in [(&user.friends, Relation::Friend), (&user.foes, Relation::Foe)] {
+            let status = status_of_relation(relation);
             for subject in subjects {
                 let values = json!({"user_id": user.id, "subject_id": subject, "status": status});
                 rows.put("friends_and_foes", values);

@@ -168,22 +168,8 @@ impl MariaServer {
     /// # Panics
     /// If a statement fails.
     pub fn sql(&self, database: &str, statements: &str) -> String {
-        let socket = self.socket();
-        let mut client = program("mariadb")
-            .args([
-                "--no-defaults",
-                "--user=root",
-                "--batch",
-                "--skip-column-names",
-                "--default-character-set=utf8mb4",
-            ])
-            .arg(format!("--socket={}", socket.display()))
-            .arg(database)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| missing("mariadb", &error));
+        let arguments = ["--default-character-set=utf8mb4"];
+        let mut client = self.client(database, &arguments, Stdio::piped());
         let mut input = client.stdin.take().expect("it is piped");
         let text = statements.to_owned();
         let writing = std::thread::spawn(move || drop(input.write_all(text.as_bytes())));
@@ -216,6 +202,21 @@ impl MariaServer {
 
     fn arguments(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
         self.arguments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the client of the server's administrator, which executes what it reads from standard
+    /// input, and writes rows without their headings to standard output.
+    fn client(&self, database: &str, arguments: &[&str], errors: Stdio) -> Child {
+        program("mariadb")
+            .args(["--no-defaults", "--user=root", "--batch", "--skip-column-names"])
+            .args(arguments)
+            .arg(format!("--socket={}", self.socket().display()))
+            .arg(database)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .unwrap_or_else(|error| missing("mariadb", &error))
     }
 
     fn socket(&self) -> PathBuf {
@@ -342,22 +343,7 @@ impl Database {
     /// If the client cannot be started.
     #[must_use]
     pub fn other_program(&self) -> OtherProgram {
-        let mut client = program("mariadb")
-            .args([
-                "--no-defaults",
-                "--user=root",
-                "--batch",
-                "--skip-column-names",
-                "--unbuffered",
-                "--force",
-            ])
-            .arg(format!("--socket={}", self.server.socket().display()))
-            .arg(&self.name)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| missing("mariadb", &error));
+        let mut client = self.server.client(&self.name, &["--unbuffered", "--force"], Stdio::null());
         let (input, output) = (client.stdin.take(), client.stdout.take().expect("it is piped"));
         OtherProgram { client, input, output: BufReader::new(output), markers: 0 }
     }

@@ -1,11 +1,11 @@
 //! Reads everything that is stored, for tests.
 
-use faf_lobby_core::Relation;
 use faf_lobby_core::matchmaking::queue::QueueId;
 use faf_lobby_store::facts::{
     AvatarFact, Facts, GameFact, JoinFact, JournalFact, LoginFact, MissionFact, ModFact, PlayerFact,
     RatingFact, TeamkillFact,
 };
+use faf_lobby_store::relation_of_status;
 use faf_protocol::server_message::Rating;
 use faf_protocol::{GameId, PlayerId};
 use rusqlite::{Row, Transaction};
@@ -45,8 +45,7 @@ pub(super) fn read(t: &Transaction<'_>) -> rusqlite::Result<Facts> {
         })?,
         relations: all(t, relations, |row| {
             let (player, subject, status): (_, _, Option<String>) = row.try_into()?;
-            let is_friend = status.as_deref() == Some("FRIEND");
-            let relation = if is_friend { Relation::Friend } else { Relation::Foe };
+            let relation = relation_of_status(status.as_deref());
             Ok((PlayerId(player), PlayerId(subject), relation))
         })?,
         avatars: all(t, avatars, |row| {

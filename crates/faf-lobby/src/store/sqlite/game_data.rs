@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use faf_lobby_core::ratings::{Leaderboard, Leaderboards};
 use faf_lobby_core::{Game, GameData, InitialState};
-use faf_lobby_store::{Startup, StoreError};
+use faf_lobby_store::{Startup, StoreError, read_live_game};
 use faf_protocol::GameId;
 use rusqlite::Transaction;
 
@@ -69,17 +69,17 @@ fn live_games(t: &Transaction<'_>) -> rusqlite::Result<Vec<Game>> {
     games.map(with_lists).collect()
 }
 
+/// Reads a saved live game; `None` if that is impossible.
 fn read_live(id: u32, state: &str) -> Option<Game> {
-    let problem = match serde_json::from_str::<Game>(state) {
-        Ok(game) if game.id() == GameId(id) => return Some(game),
-        Ok(game) => format!("the row holds the state of game {}", game.id()),
-        Err(error) => error.to_string(),
-    };
-    tracing::error!(
-        game = id,
-        problem,
-        "cannot read a saved live game, so its players are not expected back; its row in live_game is kept: finish \
-         the game with the version of faf-lobby that saved it, or delete the row to discard its results"
-    );
-    None
+    match read_live_game(GameId(id), state, "live_game") {
+        Ok(game) => Some(game),
+        Err(problem) => {
+            tracing::error!(
+                game = id,
+                problem,
+                "cannot read a saved live game, so its players are not expected back"
+            );
+            None
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Maps in the vault, and co-op missions.
 
 use faf_lobby_core::MapVersion;
-use faf_lobby_store::{CAMPAIGNS, Maps, StoreError};
+use faf_lobby_store::{Maps, StoreError, campaign};
 use faf_protocol::server_message::CoopMission;
 use rusqlite::OptionalExtension;
 
@@ -23,16 +23,14 @@ impl Maps for Sqlite {
             let mut select =
                 t.prepare_cached("SELECT id, type, name, description, filename FROM coop_map ORDER BY id")?;
             let rows = select.query_map((), |row| {
-                let (uid, campaign): (u32, i64) = (row.get(0)?, row.get(1)?);
-                let Some(campaign) =
-                    usize::try_from(campaign).ok().and_then(|campaign| CAMPAIGNS.get(campaign))
-                else {
+                let (uid, number): (u32, i64) = (row.get(0)?, row.get(1)?);
+                let Some(campaign) = campaign(number) else {
                     tracing::warn!(mission = uid, "skipping a co-op mission of an unknown campaign");
                     return Ok(None);
                 };
                 Ok(Some(CoopMission {
                     uid,
-                    campaign: (*campaign).to_owned(),
+                    campaign: campaign.to_owned(),
                     name: row.get(2)?,
                     description: row.get(3)?,
                     filename: row.get(4)?,

@@ -1,7 +1,7 @@
 //! Profiles of players, which are read at login.
 
-use faf_lobby_core::Profile;
-use faf_lobby_store::{Profiles, StoreError};
+use faf_lobby_core::{Profile, Relation};
+use faf_lobby_store::{Profiles, StoreError, relation_of_status};
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::LeaderboardRating;
 use rusqlite::{OptionalExtension, Transaction};
@@ -54,7 +54,7 @@ fn groups(t: &Transaction<'_>, player: PlayerId) -> rusqlite::Result<Vec<String>
     select.query_map([player.0], |row| row.get(0))?.collect()
 }
 
-/// Reads the friends of a player, and the foes. Any stored status other than friend counts as foe.
+/// Reads the friends of a player, and the foes.
 pub(super) fn friends_and_foes<C: Default + Extend<PlayerId>>(
     t: &Transaction<'_>,
     player: PlayerId,
@@ -65,8 +65,10 @@ pub(super) fn friends_and_foes<C: Default + Extend<PlayerId>>(
     let (mut friends, mut foes) = (C::default(), C::default());
     for row in rows {
         let (subject, status): (PlayerId, Option<String>) = row?;
-        let list = if status.as_deref() == Some("FRIEND") { &mut friends } else { &mut foes };
-        list.extend([subject]);
+        match relation_of_status(status.as_deref()) {
+            Relation::Friend => friends.extend([subject]),
+            Relation::Foe => foes.extend([subject]),
+        }
     }
     Ok((friends, foes))
 }

@@ -72,10 +72,6 @@ pub(super) fn recorded(
          JOIN leaderboard l ON l.id = j.leaderboard_id
          WHERE gameId = ?1 ORDER BY j.id",
     )?;
-    let outcome = |player| {
-        let team = rated.teams.iter().find(|team| team.players.contains(&player));
-        team.map_or(Outcome::Unknown, |team| team.outcome)
-    };
     let change = |row: &Row<'_>| {
         let player = PlayerId(row.get(0)?);
         Ok(RatingChange {
@@ -83,7 +79,7 @@ pub(super) fn recorded(
             leaderboard: row.get(1)?,
             before: rating_at(row, 2)?,
             after: rating_at(row, 4)?,
-            outcome: outcome(player),
+            outcome: rating::outcome(rated, player),
             // True by now; the value matters only the first time.
             was_stored: true,
         })

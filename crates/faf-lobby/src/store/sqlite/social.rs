@@ -1,7 +1,7 @@
 //! Friends and foes.
 
 use faf_lobby_core::Relation;
-use faf_lobby_store::{Social, StoreError};
+use faf_lobby_store::{Social, StoreError, status_of_relation};
 use faf_protocol::PlayerId;
 
 use super::Sqlite;
@@ -19,7 +19,7 @@ impl Social for Sqlite {
                  SELECT ?1, id, ?3 FROM login WHERE id = ?2
                  ON CONFLICT (user_id, subject_id) DO UPDATE SET status = excluded.status",
             )?;
-            Ok(insert.execute((player.0, subject.0, status(relation)))? > 0)
+            Ok(insert.execute((player.0, subject.0, status_of_relation(relation)))? > 0)
         })
         .await
     }
@@ -34,16 +34,9 @@ impl Social for Sqlite {
             let mut delete = t.prepare_cached(
                 "DELETE FROM friends_and_foes WHERE user_id = ?1 AND subject_id = ?2 AND status = ?3",
             )?;
-            delete.execute((player.0, subject.0, status(relation)))?;
+            delete.execute((player.0, subject.0, status_of_relation(relation)))?;
             Ok(())
         })
         .await
-    }
-}
-
-fn status(relation: Relation) -> &'static str {
-    match relation {
-        Relation::Friend => "FRIEND",
-        Relation::Foe => "FOE",
     }
 }
