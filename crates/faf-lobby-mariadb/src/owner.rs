@@ -144,6 +144,15 @@ impl Owner {
     }
 }
 
+/// Returns the connection of the server that owns a database; `None` if there is none, or if that
+/// cannot be determined.
+#[must_use]
+pub fn owner(options: &Options) -> Option<String> {
+    let lock = Lock::new(&options.database);
+    let mut session = connect_only(options).ok()?;
+    lock.is_taken(&mut session).then(|| lock.holder(&mut session))
+}
+
 /// The lock with which a server owns a database.
 pub(crate) struct Lock {
     name: String,

@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Fixture, SEED, block_on, plant, put};
-use faf_lobby_mariadb::{Options, Owner, OwnerError, Ownership};
+use faf_lobby_mariadb::{Options, Owner, OwnerError, Ownership, owner};
 use faf_lobby_store::{Accounts, Joins, Reason};
 use faf_protocol::{GameId, PlayerId};
 use faf_testkit::season::Season;
@@ -30,7 +30,10 @@ async fn becomes(owner: &Owner, expected: Ownership) {
 fn database_has_one_owner() {
     let (fixture, other) = (Fixture::new(146), Fixture::new(146));
     block_on(async {
+        assert_eq!(owner(&fixture.options), None);
         let first = take(&fixture.options, Duration::ZERO).await.unwrap();
+        assert!(owner(&fixture.options).is_some_and(|owner| owner.contains("of lobby@127.0.0.1")));
+        assert_eq!(owner(&other.options), None);
         let refused = take(&fixture.options, Duration::ZERO).await.unwrap_err();
         assert!(matches!(refused, OwnerError::Taken { .. }));
         let text = refused.to_string();
@@ -48,6 +51,7 @@ fn database_has_one_owner() {
         assert!(matches!(&heard[..], [holder] if holder.contains("of lobby@127.0.0.1")), "{heard:?}");
         assert_eq!(*second.ownership().borrow(), Ownership::Held);
         let away = Options { port: 1, ..fixture.options.clone() };
+        assert_eq!(owner(&away), None);
         assert!(matches!(take(&away, Duration::ZERO).await, Err(OwnerError::Unavailable { .. })));
     });
 }

@@ -156,6 +156,9 @@ impl Database {
     pub(crate) fn owner(&self) -> Option<String> {
         match self {
             Self::File(path) => sqlite::owner(path),
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(options) => faf_lobby_mariadb::owner(&options.for_driver()),
+            #[cfg(not(feature = "mariadb"))]
             Self::MariaDb(_) => None,
         }
     }
@@ -287,6 +290,8 @@ impl Store {
 
 #[cfg(all(test, feature = "mariadb"))]
 mod tests {
+    use faf_testkit::services::mariadb::{MariaServer, PASSWORD, USER};
+
     use super::*;
     use crate::config::DatabaseAddress;
 
@@ -306,5 +311,21 @@ mod tests {
         let refused = database.take(Duration::from_millis(500), waiting).await.unwrap_err();
         assert!(matches!(refused, OwnerError::Unavailable { .. }), "{refused}");
         assert_eq!(told.try_iter().count(), 1);
+    }
+
+    #[tokio::test]
+    #[ignore = "needs mariadbd; .ci/run runs it"]
+    async fn commands_find_the_server_that_uses_a_mariadb() {
+        let maria = MariaServer::shared();
+        let address = format!("mysql://{USER}@127.0.0.1:{}/{}", maria.port(), maria.database(146).name);
+        let settings = crate::config::Settings {
+            database: DatabaseAddress::try_from(address).unwrap(),
+            database_password: Secret::new(PASSWORD),
+            ..Default::default()
+        };
+        let database = settings.database();
+        assert_eq!(database.owner(), None);
+        let _owner = database.take(Duration::ZERO, |_| {}).await.unwrap();
+        assert!(database.owner().is_some());
     }
 }
