@@ -36,8 +36,8 @@ pub fn rate(inputs: &RatingInputs, rated: &RatedGame) -> Result<Vec<RatingChange
     }
 }
 
-/// Returns the outcome of a rated game for a player; [`Outcome::Unknown`] for anybody who is in none
-/// of its teams.
+/// Returns the outcome of a rated game for a player: [`Outcome::Unknown`] for one who is in none of
+/// its teams.
 #[must_use]
 pub fn outcome(rated: &RatedGame, player: PlayerId) -> Outcome {
     let team = rated.teams.iter().find(|team| team.players.contains(&player));
