@@ -6,12 +6,12 @@ use std::time::Duration;
 use faf_client::{Connector, Url};
 use faf_connection::{Error, Reader, Writer};
 use faf_protocol::{Limits, Message, WireFormat};
-use faf_testkit::golden::sessions::Sent;
+use faf_sessions::transcript::Sent;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::compare;
-use crate::queues::{Queues, show_round};
+use faf_sessions::compare;
+use faf_sessions::compare::queues::{Queues, show_round};
 
 /// Time within which an expected event must happen, or the test fails.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(60);

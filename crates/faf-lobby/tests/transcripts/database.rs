@@ -1,32 +1,26 @@
-//! Comparison of changes in the database.
+//! The rows of the database, with the neutral names of the recordings.
 
 use faf_lobby::store::facts::{Facts, LoginFact};
 use faf_lobby_core::Relation;
+use faf_sessions::compare::database::Tables;
 use serde_json::{Value, json};
 
-use crate::values::{differences, is_same, unpaired};
-
-/// A table with the neutral names of the recording.
-struct Table {
-    name: &'static str,
-    /// Columns that identify a row.
-    key: &'static [&'static str],
-    rows: fn(&Facts) -> Vec<Value>,
+/// Returns the rows that sessions record.
+pub(crate) fn tables(facts: &Facts) -> Tables {
+    Tables::from([
+        ("login", logins(facts)),
+        ("friends_and_foes", relations(facts)),
+        ("avatars", avatars(facts)),
+        ("game_stats", games(facts)),
+        ("game_player_stats", players(facts)),
+        ("matchmaker_queue_game", queue_games(facts)),
+        ("rating_journal", journal(facts)),
+        ("ratings", ratings(facts)),
+        ("teamkills", teamkills(facts)),
+        ("coop_leaderboard", missions(facts)),
+        ("mod_stats", mods(facts)),
+    ])
 }
-
-const TABLES: [Table; 11] = [
-    Table { name: "login", key: &["id"], rows: logins },
-    Table { name: "friends_and_foes", key: &["user_id", "subject_id"], rows: relations },
-    Table { name: "avatars", key: &["player_id", "avatar_id"], rows: avatars },
-    Table { name: "game_stats", key: &["id"], rows: games },
-    Table { name: "game_player_stats", key: &["game_id", "player_id"], rows: players },
-    Table { name: "matchmaker_queue_game", key: &["game_id"], rows: queue_games },
-    Table { name: "rating_journal", key: &["game_id", "player_id", "leaderboard"], rows: journal },
-    Table { name: "ratings", key: &["player_id", "leaderboard"], rows: ratings },
-    Table { name: "teamkills", key: &["game_id", "teamkiller", "victim"], rows: teamkills },
-    Table { name: "coop_leaderboard", key: &["mission", "game_id"], rows: missions },
-    Table { name: "mod_stats", key: &["mod_id"], rows: mods },
-];
 
 fn logins(facts: &Facts) -> Vec<Value> {
     let row = |fact: &LoginFact| {
@@ -118,84 +112,4 @@ fn mods(facts: &Facts) -> Vec<Value> {
                "times_played": fact.times_played})
     });
     rows.collect()
-}
-
-/// Returns the differences from the recorded changes against the seed.
-pub(crate) fn compare(recorded: &Value, seed: &Facts, now: &Facts) -> Vec<String> {
-    let mut findings = unknown(recorded);
-    for Table { name, key, rows } in TABLES {
-        let (seed, now) = (rows(seed), rows(now));
-        let recorded_rows = |change: &str| -> Vec<Value> {
-            recorded.get(name).and_then(|changes| changes[change].as_array()).cloned().unwrap_or_default()
-        };
-        let (removed, added) = unpaired(seed, now, Value::eq);
-        let added = compare_rows(name, key, recorded_rows("added_or_changed"), added);
-        findings.extend(added.into_iter().map(|finding| format!("database: {finding}")));
-        // The old values in the rows of logins were not recorded.
-        if name != "login" {
-            let removed = compare_rows(name, key, recorded_rows("removed_or_old"), removed);
-            findings.extend(removed.into_iter().map(|finding| format!("database, before: {finding}")));
-        }
-    }
-    findings
-}
-
-/// Returns recorded tables and kinds of changes that are not compared.
-fn unknown(recorded: &Value) -> Vec<String> {
-    let mut findings = Vec::new();
-    for (table, changes) in recorded.as_object().unwrap() {
-        if !TABLES.iter().any(|known| known.name == table) {
-            findings.push(format!("database: unknown table {table}"));
-        }
-        for change in changes.as_object().unwrap().keys() {
-            if change != "added_or_changed" && change != "removed_or_old" {
-                findings.push(format!("database: unknown change {change} of {table}"));
-            }
-        }
-    }
-    findings
-}
-
-/// Returns the rows that only one side has; for rows with the same key, the columns that differ.
-fn compare_rows(table: &str, key: &[&str], recorded: Vec<Value>, found: Vec<Value>) -> Vec<String> {
-    let (missing, mut additional) = unpaired(recorded, found, is_same);
-    let mut findings = Vec::new();
-    for row in missing {
-        let is_about_the_same = |other: &Value| key.iter().all(|column| other[column] == row[column]);
-        match additional.iter().position(is_about_the_same) {
-            Some(position) => findings.extend(differences(table, &row, &additional.remove(position))),
-            None => findings.push(format!("{table} lacks {row}")),
-        }
-    }
-    findings.extend(additional.iter().map(|row| format!("{table} has {row}")));
-    findings
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn an_unknown_table_is_a_finding() {
-        let recorded = json!({"mod_stats": {"added_or_changed": []}, "moderation": {"added_or_changed": []}});
-        assert_eq!(unknown(&recorded), ["database: unknown table moderation"]);
-        let recorded = json!({"mod_stats": {"added_or_changed": [], "renamed": []}});
-        assert_eq!(unknown(&recorded), ["database: unknown change renamed of mod_stats"]);
-    }
-
-    #[test]
-    fn rows_are_compared_by_key() {
-        let row = |id: u32, score: i32| json!({"game_id": id, "player_id": 1, "score": score});
-        let compare = |recorded: &[Value], found: &[Value]| {
-            compare_rows("t", &["game_id", "player_id"], recorded.to_vec(), found.to_vec())
-        };
-        assert!(compare(&[row(1, 2), row(2, 3)], &[row(2, 3), row(1, 2)]).is_empty());
-        assert_eq!(compare(&[row(1, 2)], &[row(1, 3)]), ["t.score is 3, was 2"]);
-        // A team kill is stored twice, or once instead of twice.
-        assert_eq!(compare(&[row(1, 2)], &[row(1, 2), row(1, 2)]).len(), 1);
-        assert_eq!(compare(&[row(1, 2), row(1, 2)], &[row(1, 2)]).len(), 1);
-        assert_eq!(compare(&[row(1, 2)], &[]), [r#"t lacks {"game_id":1,"player_id":1,"score":2}"#]);
-    }
 }

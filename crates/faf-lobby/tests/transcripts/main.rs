@@ -2,15 +2,14 @@
 //! compares the messages to every client, the stored rows, and the publications to other services.
 //!
 //! The sessions are in `golden/sessions` of the repository, or of the folder that `FAF_GOLDEN`
-//! names, and are compared by the rules of the README there. `differences.toml` lists the kinds of
-//! deliberate differences. The test fails for any other difference, and for a listed kind that no
+//! names, and are compared by the rules of the README there. `differences.toml` of [`faf_sessions`]
+//! lists the kinds of deliberate differences. The test fails for any other difference, and for a listed kind that no
 //! longer occurs in the repository's own sessions. `unrecorded.toml` lists the differences that no
 //! session shows. `FAF_SESSION=34` replays only the sessions that have `34` in their names.
 //!
-//! * [`replay`] goes through the records; [`compare`], [`database`] and [`broker`] find the
-//!   differences, with the help of [`values`] and [`align`].
-//! * [`differences`] decides which of these findings are deliberate, with the help of [`history`]
-//!   and [`pattern`].
+//! * [`replay`] goes through the records; [`faf_sessions`] has the rules of comparison, and the list
+//!   of deliberate differences.
+//! * [`database`] and [`broker`] show what was stored and published.
 //! * [`client`], [`server`], [`http`] and [`policy`] are the players, the server, a browser and the
 //!   policy service.
 //!
@@ -27,36 +26,27 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod align;
 mod broker;
 mod client;
-mod compare;
 mod database;
-mod differences;
-mod finding;
-mod history;
 mod http;
-mod pattern;
 mod policy;
-mod queues;
 mod real_broker;
 mod replay;
-mod seeds;
 mod server;
 mod unrecorded;
-mod values;
 
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::thread;
 
+use faf_sessions::compare::Finding;
+use faf_sessions::differences::{self, History, Used};
+use faf_sessions::transcript::{Record, Sent, Transcript};
 use faf_testkit::golden;
-use faf_testkit::golden::sessions::{self, Record, Sent, Transcript};
+use faf_testkit::golden::sessions;
 
-use differences::{DIFFERENCES, Used};
-use finding::Finding;
-use history::History;
 use replay::Over;
 
 /// Number of sessions replayed at the same time, per processor: they wait for each other most of
@@ -67,7 +57,7 @@ const AT_ONCE: usize = 2;
 fn sessions_match_their_recordings() {
     let used = replay_all(Over::Recorded, |_| true);
     if golden::is_own() && wanted().is_none() {
-        let unused = DIFFERENCES.unused(&used);
+        let unused = differences::OWN.unused(&used);
         assert!(unused.is_empty(), "differences.toml has lines that explain nothing:\n{}", unused.join("\n"));
     }
 }
@@ -110,7 +100,7 @@ fn replay_all(over: Over, is_suitable: impl Fn(&Transcript) -> bool) -> Used {
             let failure = match replay_one(transcript, over) {
                 Ok(findings) => {
                     let history = History::of(transcript);
-                    let left = DIFFERENCES.unexplained(&history, &findings, &mut used.lock().unwrap());
+                    let left = differences::OWN.unexplained(&history, &findings, &mut used.lock().unwrap());
                     left.iter().fold(String::new(), |text, finding| format!("{text}\n  {finding}"))
                 }
                 Err(panic) => format!("\n  {panic}"),

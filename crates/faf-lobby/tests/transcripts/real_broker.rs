@@ -1,13 +1,13 @@
 //! Replays a session on a server with a real broker, and reads the publications there.
 
 use faf_protocol::Secret;
-use faf_testkit::golden::sessions::{self, Record};
+use faf_sessions::differences::{self, History, Used};
+use faf_sessions::transcript::Record;
+use faf_testkit::golden::sessions;
 use faf_testkit::services::rabbitmq::{Client, PASSWORD, RabbitMq, USER};
 use serde_json::Value;
 
 use crate::broker;
-use crate::differences::{DIFFERENCES, Used};
-use crate::history::History;
 use crate::replay::{Over, replay_with};
 
 /// The session with a game that is played to a rating.
@@ -23,7 +23,7 @@ fn publications_of_a_rated_game_are_at_the_broker() {
         .iter()
         .filter_map(|record| match record {
             Record::Publication(publication) if !is_report(&publication.routing_key) => {
-                Some(broker::record(&publication.routing_key, &publication.body))
+                Some(faf_sessions::compare::broker::record(&publication.routing_key, &publication.body))
             }
             _ => None,
         })
@@ -44,7 +44,7 @@ fn publications_of_a_rated_game_are_at_the_broker() {
             settings.broker_vhost.clone_from(&vhost);
         });
         let findings = findings.await;
-        let left = DIFFERENCES.unexplained(&History::of(&transcript), &findings, &mut Used::new());
+        let left = differences::OWN.unexplained(&History::of(&transcript), &findings, &mut Used::new());
         assert!(left.is_empty(), "{left:?}");
         assert_eq!(client.waiting("theirs").await as usize, expected.len());
         let mut messages = client.consume("theirs", true).await;
@@ -52,7 +52,7 @@ fn publications_of_a_rated_game_are_at_the_broker() {
         for _ in &expected {
             let message = messages.next().await;
             let body: Value = serde_json::from_str(&message.body).unwrap();
-            published.push(broker::record(&message.routing_key, &body));
+            published.push(faf_sessions::compare::broker::record(&message.routing_key, &body));
         }
         let differences = broker::compare(expected, published);
         assert!(differences.is_empty(), "{differences:?}");

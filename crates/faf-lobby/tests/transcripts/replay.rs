@@ -7,16 +7,16 @@ use std::time::Duration;
 use faf_lobby::config::Settings;
 use faf_lobby::store::Message;
 use faf_protocol::WireFormat;
-use faf_testkit::golden::sessions::{Connect, Http, Record, Sent, Transcript};
+use faf_sessions::compare::generated_maps::GeneratedMaps;
+use faf_sessions::compare::{self, Finding};
+use faf_sessions::transcript::{Connect, Http, Record, Sent, Transcript};
 use serde_json::Value;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Client, TIME_LIMIT};
-use crate::finding::Finding;
-use crate::seeds::Seeds;
 use crate::server::{self, Circumstances, TestServer};
-use crate::{broker, compare, database};
+use crate::{broker, database};
 
 /// Time between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -57,8 +57,8 @@ pub(crate) async fn replay_with(
         section: 1,
         has_heard: false,
         expected_publications: Vec::new(),
-        received_seeds: Seeds::default(),
-        expected_seeds: Seeds::default(),
+        received_seeds: GeneratedMaps::default(),
+        expected_seeds: GeneratedMaps::default(),
         places: BTreeSet::new(),
         findings: Vec::new(),
     };
@@ -89,8 +89,8 @@ struct Replay {
     expected_publications: Vec<Value>,
     publications: Receiver<Message>,
     /// Generated maps that were received and expected so far.
-    received_seeds: Seeds,
-    expected_seeds: Seeds,
+    received_seeds: GeneratedMaps,
+    expected_seeds: GeneratedMaps,
     /// Places on the map that players of matches were given, by game.
     places: BTreeSet<(u64, u64)>,
     findings: Vec<Finding>,
@@ -116,10 +116,14 @@ impl Replay {
             Record::Database(recorded) => {
                 self.synchronise().await;
                 let now = self.server.facts().await;
-                self.note(database::compare(&recorded, &self.server.seed, &now));
+                self.note(compare::database::compare(
+                    &recorded,
+                    &database::tables(&self.server.seed),
+                    &database::tables(&now),
+                ));
             }
             Record::Publication(publication) => {
-                let mut record = broker::record(&publication.routing_key, &publication.body);
+                let mut record = compare::broker::record(&publication.routing_key, &publication.body);
                 self.expected_seeds.hide(&mut record);
                 self.expected_publications.push(record);
             }
@@ -328,7 +332,7 @@ impl Replay {
         let expected = std::mem::take(&mut self.expected_publications);
         let mut published = broker::published(&mut self.publications);
         published.iter_mut().for_each(|record| self.received_seeds.hide(record));
-        self.note(broker::compare(expected, published));
+        self.note(compare::broker::compare(expected, published));
     }
 
     async fn finish(mut self) -> Vec<Finding> {

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use faf_lobby_core::{ConnId, Effect, Event};
 use faf_protocol::{ClientMessage, Message};
+use faf_sessions::transcript::{Record, Sent};
 use faf_testkit::golden;
-use faf_testkit::golden::sessions::{self, Record, Sent};
+use faf_testkit::golden::sessions;
 use faf_testkit::golden::wire::{bytes, vectors};
 
 use super::Bounds;

@@ -7,14 +7,14 @@ const SHOWN: usize = 400;
 
 /// A difference from the recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finding {
+pub struct Finding {
     /// Section of the session; sections end at barriers and are counted from 1.
-    pub(crate) section: usize,
+    pub section: usize,
     /// Client that received, or did not receive, the message; `None` for the database, a page, the
     /// broker or the policy service.
-    pub(crate) client: Option<String>,
+    pub client: Option<String>,
     /// Description of the difference.
-    pub(crate) what: String,
+    pub what: String,
 }
 
 impl fmt::Display for Finding {

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::align::align;
-use crate::values::differences;
+use super::align::align;
+use super::values::differences;
 
 /// A pseudo-message after the last message of a connection that the server has closed.
-pub(crate) fn end() -> Value {
+pub fn end() -> Value {
     json!({"command": "the end"})
 }
 
 /// Returns the differences of a section.
-pub(crate) fn section(expected: Vec<Value>, received: Vec<Value>) -> Vec<String> {
+pub fn section(expected: Vec<Value>, received: Vec<Value>) -> Vec<String> {
     let (expected, received) = (Received::new(expected), Received::new(received));
     let mut findings = Vec::new();
     for pair in align(&expected.direct, &received.direct) {
@@ -37,14 +37,14 @@ pub(crate) fn section(expected: Vec<Value>, received: Vec<Value>) -> Vec<String>
 }
 
 /// Removes the reports about games that should not have been received.
-pub(crate) fn forget_other_games(expected: &[Value], received: &mut Vec<Value>) {
+pub fn forget_other_games(expected: &[Value], received: &mut Vec<Value>) {
     let uid = |message: &Value| (message["command"] == "game_info").then(|| message["uid"].as_u64())?;
     let games: BTreeSet<u64> = expected.iter().filter_map(uid).collect();
     received.retain(|message| uid(message).is_none_or(|uid| games.contains(&uid)));
 }
 
 /// Returns the differences between lists of players, regardless of order.
-pub(crate) fn players(expected: &Value, received: &Value) -> Vec<String> {
+pub fn players(expected: &Value, received: &Value) -> Vec<String> {
     let by_id = |list: &Value| {
         let players = list.as_array().into_iter().flatten();
         players.map(|player| (player["id"].as_u64().unwrap_or_default(), player.clone())).collect()
@@ -53,13 +53,13 @@ pub(crate) fn players(expected: &Value, received: &Value) -> Vec<String> {
 }
 
 /// Returns the differences between lists of games, regardless of order.
-pub(crate) fn games(expected: &Value, received: &Value) -> Vec<String> {
+pub fn games(expected: &Value, received: &Value) -> Vec<String> {
     each("game", &games_by_uid(expected), &games_by_uid(received))
 }
 
 /// Returns the differences between broadcasts about players and games. They may repeat a state more
 /// or less often: only the last state of each player and each game counts.
-pub(crate) fn broadcasts(expected: &[Value], received: &[Value]) -> Vec<String> {
+pub fn broadcasts(expected: &[Value], received: &[Value]) -> Vec<String> {
     let last = |bodies: &[Value]| {
         let (mut players, mut games) = (BTreeMap::new(), BTreeMap::new());
         for body in bodies {

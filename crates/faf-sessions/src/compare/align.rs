@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::values::is_same;
+use super::values::is_same;
 
 /// Pairs messages in order: as many equal ones as possible, then as many as possible with the
 /// same command.
-pub(crate) fn align<'a>(
+pub fn align<'a>(
     expected: &'a [Value],
     received: &'a [Value],
 ) -> Vec<(Option<&'a Value>, Option<&'a Value>)> {

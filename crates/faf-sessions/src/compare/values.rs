@@ -10,7 +10,7 @@ const ROUNDING: f64 = 1e-6;
 const AFTER_SIX_DIGITS: f64 = 0.010_001;
 
 /// Returns the differences between two values at the path.
-pub(crate) fn differences(path: &str, expected: &Value, received: &Value) -> Vec<String> {
+pub fn differences(path: &str, expected: &Value, received: &Value) -> Vec<String> {
     match (expected, received) {
         (Value::Object(expected), Value::Object(received)) => {
             let mut findings = Vec::new();
@@ -39,7 +39,7 @@ pub(crate) fn differences(path: &str, expected: &Value, received: &Value) -> Vec
     }
 }
 
-pub(crate) fn is_same(expected: &Value, received: &Value) -> bool {
+pub fn is_same(expected: &Value, received: &Value) -> bool {
     differences("", expected, received).is_empty()
 }
 
@@ -95,7 +95,7 @@ fn six_digits(number: f64) -> f64 {
 
 /// Pairs values by `is_pair`; returns the remaining ones of both sides. The order does not matter,
 /// but the number does.
-pub(crate) fn unpaired(
+pub fn unpaired(
     expected: Vec<Value>,
     mut found: Vec<Value>,
     is_pair: impl Fn(&Value, &Value) -> bool,

@@ -1,20 +1,31 @@
 //! Deliberate differences from the sessions.
 
+mod history;
+mod pattern;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::finding::Finding;
-use crate::history::{Condition, History};
-use crate::pattern::Pattern;
+use crate::compare::Finding;
 
-/// The differences in `differences.toml`.
-pub(crate) static DIFFERENCES: LazyLock<Differences> =
-    LazyLock::new(|| Differences::read(include_str!("differences.toml")));
+use history::Condition;
+pub use history::History;
+use pattern::Pattern;
 
+/// The deliberate differences of this repository's server from the original.
+pub static OWN: LazyLock<Differences> =
+    LazyLock::new(|| Differences::read(include_str!("differences.toml")).expect("tests read the list"));
+
+/// A list of deliberate differences; the head of `differences.toml` describes the format.
 #[derive(Debug)]
-pub(crate) struct Differences(Vec<Difference>);
+pub struct Differences(Vec<Difference>);
+
+/// A list of differences that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidDifferences(String);
 
 /// Findings that are allowed under certain conditions, for one reason.
 #[derive(Debug)]
@@ -40,10 +51,15 @@ struct Line {
 }
 
 /// The lines that have explained a finding: the number of the difference and the text.
-pub(crate) type Used = BTreeSet<(usize, String)>;
+pub type Used = BTreeSet<(usize, String)>;
 
 impl Differences {
-    fn read(text: &str) -> Self {
+    /// Reads a list.
+    ///
+    /// # Errors
+    /// If the text is not TOML of the described form, a condition is invalid, an entry has no reason,
+    /// or one has `then` without `when` and `shows`.
+    pub fn read(text: &str) -> Result<Self, InvalidDifferences> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
@@ -82,33 +98,31 @@ impl Differences {
         let lines = |texts: OneOrMore| {
             list(texts).into_iter().map(|text| Line { pattern: Pattern::new(&text), text }).collect()
         };
-        let file: File = toml::from_str(text).unwrap();
+        let file: File = toml::from_str(text).map_err(|error| InvalidDifferences(error.to_string()))?;
         let read = |entry: Entry| {
-            let difference = Difference {
-                reason: entry.reason.trim().to_owned(),
-                when: list(entry.when).iter().map(|text| Condition::new(text)).collect(),
-                shows: lines(entry.shows),
-                found: lines(entry.found),
-                then: lines(entry.then),
-                is_elsewhere: entry.elsewhere,
+            let reason = entry.reason.trim().to_owned();
+            let invalid = |what: &str| Err(InvalidDifferences(format!("{what}: {reason}")));
+            if reason.is_empty() {
+                return invalid("a difference without a reason");
+            }
+            let conditions = list(entry.when).iter().map(|text| Condition::new(text)).collect();
+            let when: Vec<Condition> = match conditions {
+                Ok(when) => when,
+                Err(text) => return invalid(&format!("an invalid condition, {text}")),
             };
-            assert!(!difference.reason.is_empty(), "a difference without a reason: {difference:?}");
-            let has_condition =
-                difference.then.is_empty() || !difference.when.is_empty() || !difference.shows.is_empty();
-            assert!(has_condition, "`then` without `when` and `shows`: {difference:?}");
-            difference
+            let (shows, then) = (lines(entry.shows), lines(entry.then));
+            if !then.is_empty() && when.is_empty() && shows.is_empty() {
+                return invalid("`then` without `when` and `shows`");
+            }
+            let (found, is_elsewhere) = (lines(entry.found), entry.elsewhere);
+            Ok(Difference { reason, when, shows, found, then, is_elsewhere })
         };
-        Self(file.difference.into_iter().map(read).collect())
+        Ok(Self(file.difference.into_iter().map(read).collect::<Result<_, _>>()?))
     }
 
     /// Returns the findings of a session that no line explains, and notes the lines that explain
     /// the others.
-    pub(crate) fn unexplained(
-        &self,
-        history: &History,
-        findings: &[Finding],
-        used: &mut Used,
-    ) -> Vec<Finding> {
+    pub fn unexplained(&self, history: &History, findings: &[Finding], used: &mut Used) -> Vec<Finding> {
         let mut explained = HashMap::new();
         let mut is_unexplained = |finding: &Finding| {
             let mut is_explained = false;
@@ -132,7 +146,7 @@ impl Differences {
     }
 
     /// Returns the lines that have explained nothing.
-    pub(crate) fn unused(&self, used: &Used) -> Vec<String> {
+    pub fn unused(&self, used: &Used) -> Vec<String> {
         let own = self.0.iter().enumerate().filter(|(_, difference)| !difference.is_elsewhere);
         let all = own.flat_map(|(number, difference)| {
             let lines = difference.shows.iter().chain(&difference.found).chain(&difference.then);
@@ -206,8 +220,8 @@ fn is_broadcast(what: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::history::tests::history;
     use super::*;
-    use crate::history::tests::history;
 
     const FILE: &str = r#"
         [[difference]]
@@ -237,7 +251,7 @@ mod tests {
     }
 
     fn unexplained(findings: &[Finding]) -> (Vec<Finding>, Vec<String>) {
-        let (differences, mut used) = (Differences::read(FILE), Used::new());
+        let (differences, mut used) = (Differences::read(FILE).unwrap(), Used::new());
         let left = differences.unexplained(&history(), findings, &mut used);
         (left, differences.unused(&used))
     }

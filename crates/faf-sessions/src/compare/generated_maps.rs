@@ -10,12 +10,12 @@ const LENGTH: usize = 13;
 
 /// The random parts of one side of a comparison, in the order in which they came up.
 #[derive(Debug, Default)]
-pub(crate) struct Seeds(Vec<String>);
+pub struct GeneratedMaps(Vec<String>);
 
-impl Seeds {
+impl GeneratedMaps {
     /// Replaces the random part of each map in a message by its number, so that two messages about
     /// the same map stay equal.
-    pub(crate) fn hide(&mut self, message: &mut Value) {
+    pub fn hide(&mut self, message: &mut Value) {
         match message {
             Value::String(text) => {
                 if let Some(hidden) = self.hidden(text) {
@@ -47,7 +47,7 @@ impl Seeds {
 
 #[test]
 fn equal_seeds_stay_equal() {
-    let mut seeds = Seeds::default();
+    let mut seeds = GeneratedMaps::default();
     let mut hidden = |text: &str| {
         let mut message = serde_json::json!({"args": [text]});
         seeds.hide(&mut message);

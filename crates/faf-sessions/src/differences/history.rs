@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use faf_protocol::{Limits, WireFormat, qdatastream};
-use faf_testkit::golden::sessions::{Record, Sent, Transcript};
 use serde_json::Value;
 
+use super::pattern::Pattern;
 use crate::compare;
-use crate::pattern::Pattern;
+use crate::transcript::{Record, Sent, Transcript};
 
 /// All messages that clients and services have sent or received in a recording, in order.
 #[derive(Debug, Default)]
-pub(crate) struct History(Vec<Entry>);
+pub struct History(Vec<Entry>);
 
 #[derive(Debug)]
 struct Entry {
@@ -38,7 +38,7 @@ const POLICY_SERVICE: &str = "the policy service";
 const TOO_LONG: &str = "a block beyond the limit";
 
 impl History {
-    pub(crate) fn of(transcript: &Transcript) -> Self {
+    pub fn of(transcript: &Transcript) -> Self {
         let (mut entries, mut section, mut formats) = (Vec::new(), 1, HashMap::new());
         for record in &transcript.records {
             let mut note = |who: &str, verb: Verb, text: String| {
@@ -97,7 +97,7 @@ fn sorted(text: &str) -> String {
 
 /// A condition on messages of a recording.
 #[derive(Debug, Clone)]
-pub(crate) struct Condition {
+pub struct Condition {
     /// Whether any client can meet the condition, not only the one of the finding.
     is_anybody: bool,
     when: When,
@@ -122,7 +122,7 @@ enum When {
 impl Condition {
     /// Parses `[somebody] sends|has sent|had sent|hears|has heard|had heard PATTERN [unless it has
     /// sent|sends PATTERN]`.
-    pub(crate) fn new(text: &str) -> Self {
+    pub fn new(text: &str) -> Result<Self, String> {
         let exception = |text, words| match str::split_once(text, words) {
             Some((text, unless)) => (text, Some(Pattern::new(unless))),
             None => (text, None),
@@ -146,11 +146,11 @@ impl Condition {
             let (unless_before, unless_now) = (unless_before.clone(), unless_now.clone());
             Some(Self { is_anybody, when: *when, verb: *verb, pattern, unless_before, unless_now })
         });
-        found.unwrap_or_else(|| panic!("differences.toml has an invalid condition: {text}"))
+        found.ok_or_else(|| text.to_owned())
     }
 
     /// Returns how often a client meets the condition in a section.
-    pub(crate) fn count(&self, History(all): &History, section: usize, client: Option<&str>) -> usize {
+    pub fn count(&self, History(all): &History, section: usize, client: Option<&str>) -> usize {
         let is_it = |(position, entry): &(usize, &Entry)| {
             let is_then = match self.when {
                 When::Now => entry.section == section,
@@ -175,14 +175,14 @@ impl Condition {
     }
 
     /// Returns whether the condition is about messages of the client itself in the same section.
-    pub(crate) fn is_immediate(&self) -> bool {
+    pub fn is_immediate(&self) -> bool {
         !self.is_anybody && self.when == When::Now
     }
 }
 
 impl History {
     /// Returns the names of all clients and services that have sent or received anything.
-    pub(crate) fn clients(&self) -> Vec<&str> {
+    pub fn clients(&self) -> Vec<&str> {
         let mut clients: Vec<_> = self.0.iter().map(|entry| entry.who.as_str()).collect();
         clients.sort_unstable();
         clients.dedup();
@@ -191,14 +191,12 @@ impl History {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use faf_testkit::golden::sessions;
-
+pub mod tests {
     use super::*;
 
     /// A recording in which A has sent a hello, received a welcome, and sent two bad joins in the
     /// second section; B has sent bytes.
-    pub(crate) fn history() -> History {
+    pub fn history() -> History {
         let text = r#"{"meta":{"config_overrides":{}}}
 {"t_ms":0,"conn":"A","event":"connect","protocol":"json"}
 {"t_ms":0,"conn":"A","dir":"c2s","msg":{"login":"Ada","command":"hello"}}
@@ -210,14 +208,14 @@ pub(crate) mod tests {
 {"t_ms":2,"conn":"B","dir":"c2s","raw_b64":"AAAADAAAAAgAUABJAE4AR/////8="}
 {"t_ms":3,"conn":"B","event":"closed_by_server"}
 {"t_ms":3,"mq":{"routing_key":"success.x","body":{"b":1,"a":2}}}"#;
-        History::of(&sessions::read("t", text))
+        History::of(&Transcript::read(text).unwrap())
     }
 
     #[test]
     fn conditions_depend_on_sender_message_and_section() {
         let history = history();
         let count = |text: &str, section: usize, client: &str| {
-            Condition::new(text).count(&history, section, Some(client))
+            Condition::new(text).unwrap().count(&history, section, Some(client))
         };
         assert_eq!(count(r#"sends {"command":"hello",*}"#, 1, "A"), 1);
         assert_eq!(count(r#"sends {"command":"hello",*}"#, 2, "A"), 0);

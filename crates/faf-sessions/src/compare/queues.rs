@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::values::differences;
+use super::values::differences;
 
 /// The last state of each queue that a client knows, by name.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Queues(BTreeMap<String, Value>);
+pub struct Queues(BTreeMap<String, Value>);
 
 impl Queues {
     /// Notes the states of queues in messages; other messages do not matter.
-    pub(crate) fn take(&mut self, messages: &[Value]) {
+    pub fn take(&mut self, messages: &[Value]) {
         for (name, queue) in states(messages) {
             let mut queue = queue.clone();
             for time in ["queue_pop_time", "queue_pop_time_delta"] {
@@ -26,14 +26,14 @@ impl Queues {
     }
 
     /// Returns the names of the queues in which players wait.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = &str> {
+    pub fn waiting(&self) -> impl Iterator<Item = &str> {
         let waits = |queue: &Value| queue["num_players"] != 0;
         self.0.iter().filter(move |(_, queue)| waits(queue)).map(|(name, _)| name.as_str())
     }
 
     /// Returns the differences between the states that a client should know and those that it
     /// knows. Only a client that has asked for the queues must know those in which nobody waits.
-    pub(crate) fn compare(&self, received: &Self, has_asked: bool) -> Vec<String> {
+    pub fn compare(&self, received: &Self, has_asked: bool) -> Vec<String> {
         let shown = |queues: &Self| -> BTreeMap<String, Value> {
             let waiting: Vec<&str> = queues.waiting().collect();
             let is_shown = |name: &String| has_asked || waiting.contains(&name.as_str());
@@ -58,7 +58,7 @@ impl Queues {
 
 /// Returns whether messages show that a round of a queue has been played: its next round is further
 /// away than before.
-pub(crate) fn show_round(messages: &[Value], queue: &str) -> bool {
+pub fn show_round(messages: &[Value], queue: &str) -> bool {
     let of_queue = states(messages).filter(|(name, _)| *name == queue);
     let waits: Vec<f64> = of_queue.filter_map(|(_, state)| state["queue_pop_time_delta"].as_f64()).collect();
     !waits.is_sorted_by(|before, after| before >= after)
