@@ -5,6 +5,7 @@
 
 mod bridge;
 mod capture;
+mod carrier;
 mod connect;
 mod decode;
 mod dial;
@@ -12,6 +13,7 @@ mod encode;
 mod exit;
 mod login;
 mod render;
+mod tap;
 
 use std::io;
 use std::process::ExitCode;
@@ -42,6 +44,9 @@ enum Command {
     /// Accept clients in one wire format and speak another one to a server
     #[command(after_help = exit::HELP)]
     Bridge(bridge::Arguments),
+    /// Pass on every byte between clients and a server, and record what they say
+    #[command(after_help = exit::HELP)]
+    Tap(tap::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +55,7 @@ fn main() -> ExitCode {
         Command::Encode(capture) => encode::run(&capture, &mut io::stdin().lock(), &mut io::stdout().lock()),
         Command::Connect(arguments) => block_on(connect::run(arguments)),
         Command::Bridge(arguments) => block_on(bridge::run(arguments)),
+        Command::Tap(arguments) => block_on(tap::run(arguments)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
