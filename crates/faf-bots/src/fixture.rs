@@ -20,7 +20,7 @@ pub(crate) fn shared() -> Shared {
     Shared {
         settings: Settings::default(),
         content,
-        logins: Some(LOGINS.map(str::to_owned).into()),
+        logins: Some(LOGINS.map(str::to_owned).into_iter().collect()),
         ..Shared::default()
     }
 }

@@ -32,7 +32,8 @@ impl Life {
             r#"{{"id":{id},"login":"P","country":"","ratings":{{}},"global_rating":[1500,500],"ladder_rating":[1500,500],"number_of_games":0}}"#
         );
         self.receive(&format!(
-            r#"{{"command":"welcome","me":{me},"current_time":"t","id":{id},"login":"P"}}"#
+            r#"{{"command":"welcome","me":{me},"current_time":"t","id":{id},"login":"{}"}}"#,
+            self.bot.login()
         ));
     }
 
