@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-/// The logins of bots. Those of bots that log in with a token only are known after their first
-/// login.
+/// The logins of bots. If a bot has only a token, its login is known after the server's first
+/// welcome.
 #[derive(Debug, Default)]
 pub struct Logins(Mutex<BTreeSet<String>>);
 

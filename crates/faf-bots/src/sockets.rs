@@ -69,7 +69,13 @@ impl Connections {
 
     /// Runs a bot until `end` is true: it connects, reconnects after every loss, and never fails.
     /// In the end it closes its game and leaves.
-    pub async fn live(&self, mut bot: Bot, credentials: &Credentials, url: &Url, mut end: watch::Receiver<bool>) {
+    pub async fn live(
+        &self,
+        mut bot: Bot,
+        credentials: &Credentials,
+        url: &Url,
+        mut end: watch::Receiver<bool>,
+    ) {
         let mut course = Course::default();
         let mut place = None;
         loop {

@@ -195,7 +195,7 @@ mod tests {
         let mut tally = Tally::default();
         let (mut host, mut guest) = (Course::default(), Course::default());
         sent(&mut tally, &mut host, r#"{"command":"game_host","visibility":"public","title":"t"}"#);
-        let launch = r#"{"command":"game_launch","args":[],"uid":5,"mod":"faf","name":"t","init_mode":0,"game_type":"custom","rating_type":"global"}"#;
+        let launch = r#"{"command":"game_launch","args":["/numgames",0],"uid":5,"mod":"faf","name":"t","init_mode":0,"game_type":"custom","rating_type":"global"}"#;
         for course in [&mut host, &mut guest] {
             received(&mut tally, course, launch);
         }
@@ -220,7 +220,7 @@ mod tests {
         received(
             &mut tally,
             &mut course,
-            r#"{"command":"game_launch","args":[],"uid":5,"mod":"ladder1v1","name":"t","init_mode":1,"game_type":"matchmaker","rating_type":"ladder_1v1","expected_players":2}"#,
+            r#"{"command":"game_launch","args":["/numgames",0],"uid":5,"mod":"ladder1v1","name":"t","init_mode":1,"game_type":"matchmaker","rating_type":"ladder_1v1","expected_players":2}"#,
         );
         received(&mut tally, &mut course, r#"{"command":"HostGame","args":["m"],"target":"game"}"#);
         received(&mut tally, &mut course, r#"{"command":"match_cancelled","game_id":5}"#);
@@ -243,7 +243,13 @@ mod tests {
             tally.not_connected(&"é".repeat(number));
         }
         assert_eq!(tally.lost.len(), COMPLAINTS_KEPT + 1);
-        assert!(tally.lost.keys().chain(tally.failed_connections.keys()).all(|text| text.len() <= COMPLAINT_BYTES));
+        assert!(
+            tally
+                .lost
+                .keys()
+                .chain(tally.failed_connections.keys())
+                .all(|text| text.len() <= COMPLAINT_BYTES)
+        );
         assert_eq!(tally.lost.values().sum::<u64>(), 200);
     }
 }

@@ -3,10 +3,11 @@
 //! ```text
 //!   demo-seed.json --> database in a temporary folder          Battles: game process messages
 //!                         |                                       ^   ^
-//!   the server     <------'          live -- Bot ... live -- Bot -'---'
-//!      ^  ^  ^                        |               |
-//!      |  |  '----- QDataStream ------'               |
-//!      |  '-------- WebSocket, SimpleJson ------------'
+//!   the server     <------'             Bot ............. Bot ----'---'
+//!      ^  ^  ^                            |                |
+//!      |  |  |                        Connections of the crate of bots
+//!      |  |  '----- QDataStream ----------'                |
+//!      |  '-------- WebSocket, SimpleJson -----------------'
 //!      '----------- people
 //! ```
 //!

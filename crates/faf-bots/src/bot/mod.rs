@@ -350,6 +350,7 @@ impl Bot {
         match self.behaviour.next_wish(&mut self.rng, &self.view, &self.shared) {
             Wish::Wait => self.rest(now),
             Wish::Send(message) => {
+                self.view.handle_own(&message);
                 self.send(message);
                 self.rest(now);
             }
