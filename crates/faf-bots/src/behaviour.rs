@@ -375,7 +375,7 @@ fn plan(rng: &mut Rng, view: &View, content: &Content) -> Option<GamePlan> {
     let mut request = public_game("", featured_mod, map);
     let mut remark = "";
     match rng.random_range(0..100) {
-        0..8 if view.friends.len() >= seats => {
+        0..8 if view.friends.len() + 1 >= seats => {
             request.visibility = Visibility::Friends;
             remark = " (friends)";
         }

@@ -34,6 +34,7 @@ mod chance;
 #[cfg(test)]
 mod fixture;
 mod hosting;
+mod incidents;
 mod logins;
 mod matches;
 mod process;

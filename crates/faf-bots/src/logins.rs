@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-/// The logins of bots. If a bot has only a token, its login is known after the server's first
-/// welcome.
+/// The logins of bots. A bot that has only a token adds its login when the server welcomes it for
+/// the first time.
 #[derive(Debug, Default)]
 pub struct Logins(Mutex<BTreeSet<String>>);
 
