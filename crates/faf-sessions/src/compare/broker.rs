@@ -12,14 +12,16 @@ const KEY: [&str; 7] =
 /// Delivery mode of the reports.
 const TRANSIENT: u8 = 1;
 
-/// A publication in the form that this module compares.
+/// Returns a publication in the form that this module compares.
 ///
 /// `delivery_mode` is 1 for a transient message, 2 for one that survives a restart of the broker.
+#[must_use]
 pub fn record(routing_key: &str, delivery_mode: u8, body: &Value) -> Value {
     json!({"routing_key": routing_key, "delivery_mode": delivery_mode, "body": body})
 }
 
-/// Returns the differences, regardless of order.
+/// Returns the differences between publications, regardless of order.
+#[must_use]
 pub fn compare(mut expected: Vec<Value>, mut published: Vec<Value>) -> Vec<String> {
     let differences = messages::broadcasts(&take_broadcasts(&mut expected), &take_broadcasts(&mut published));
     let findings = compare_each(expected, published).into_iter().chain(differences);

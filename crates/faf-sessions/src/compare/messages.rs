@@ -10,11 +10,14 @@ use super::values::differences;
 use super::volatile::{constant, constant_game};
 
 /// A pseudo-message after the last message of a connection that the server has closed.
+#[must_use]
 pub fn end() -> Value {
     json!({"command": "the end"})
 }
 
-/// Returns the differences of a section.
+/// Returns the differences between what one client should have received in a section of a session,
+/// and what it has received.
+#[must_use]
 pub fn section(expected: Vec<Value>, received: Vec<Value>) -> Vec<String> {
     let (expected, received) = (Received::new(expected), Received::new(received));
     let mut findings = Vec::new();
@@ -45,11 +48,13 @@ pub fn forget_other_games(expected: &[Value], received: &mut Vec<Value>) {
 }
 
 /// Returns the differences between lists of players, regardless of order.
+#[must_use]
 pub fn players(expected: &Value, received: &Value) -> Vec<String> {
     lists("player", "id", expected, received)
 }
 
 /// Returns the differences between lists of games, regardless of order.
+#[must_use]
 pub fn games(expected: &Value, received: &Value) -> Vec<String> {
     lists("game", "uid", expected, received)
 }
@@ -107,6 +112,7 @@ impl<'a> Report<'a> {
 
 /// Returns the differences between broadcasts about players and games. They may repeat a state more
 /// or less often: only the last state of each player and each game counts.
+#[must_use]
 pub fn broadcasts(expected: &[Value], received: &[Value]) -> Vec<String> {
     let last = |bodies: &[Value]| {
         let (mut players, mut games) = (BTreeMap::new(), BTreeMap::new());
