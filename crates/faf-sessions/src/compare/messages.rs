@@ -47,6 +47,25 @@ pub fn forget_other_games(expected: &[Value], received: &mut Vec<Value>) {
     received.retain(|message| uid(message).is_none_or(|uid| games.contains(&uid)));
 }
 
+/// Returns whether messages are about all players and games that the expected ones are about.
+#[must_use]
+pub fn is_about_all(expected: &[Value], received: &[Value]) -> bool {
+    let subjects = |messages: &[Value]| {
+        let (mut players, mut games) = (BTreeSet::new(), BTreeSet::new());
+        for message in messages {
+            match Report::of(message) {
+                Some(Report::Players(list)) => players.extend(ids(&list)),
+                Some(Report::Games(list)) => games.extend(ids(&list)),
+                Some(Report::Game(uid)) => drop(games.insert(uid)),
+                Some(Report::Queues) | None => {}
+            }
+        }
+        (players, games)
+    };
+    let (expected, received) = (subjects(expected), subjects(received));
+    received.0.is_superset(&expected.0) && received.1.is_superset(&expected.1)
+}
+
 /// Returns the differences between lists of players, regardless of order.
 #[must_use]
 pub fn players(expected: &Value, received: &Value) -> Vec<String> {

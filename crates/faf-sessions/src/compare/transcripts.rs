@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::database::{TABLES, Tables};
-use super::{Comparison, Finding, Heard, broker, end};
+use super::{Comparison, Finding, Heard, end};
 use crate::transcript::{Http, Record, Sent, Transcript};
 
 /// Returns the differences of a recording from the expected one, by the same rules as those of a

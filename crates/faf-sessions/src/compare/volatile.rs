@@ -10,7 +10,7 @@ use serde_json::Value;
 const TIME: &str = "a time";
 
 /// Replaces the parts of a message to one client that vary, and sorts its lists that have no order.
-pub fn constant(mut message: Value) -> Value {
+pub(super) fn constant(mut message: Value) -> Value {
     match message["command"].as_str().unwrap_or_default() {
         "session" if message["session"].as_u64().is_some_and(|number| u32::try_from(number).is_ok()) => {
             message["session"] = "a number".into();
@@ -48,7 +48,7 @@ pub fn constant(mut message: Value) -> Value {
 }
 
 /// Replaces the times of a game, of which only the presence counts, and sorts its teams.
-pub fn constant_game(mut game: Value) -> Value {
+pub(super) fn constant_game(mut game: Value) -> Value {
     hide_time_of_day(&mut game, "hosted_at");
     if let Some(time @ Value::Number(_)) = game.get_mut("launched_at") {
         *time = TIME.into();
@@ -64,7 +64,7 @@ fn sort_teams(game: &mut Value) {
 }
 
 /// Replaces the times of the next round of a queue.
-pub fn constant_queue(mut queue: Value) -> Value {
+pub(super) fn constant_queue(mut queue: Value) -> Value {
     hide_time_of_day(&mut queue, "queue_pop_time");
     if let Some(time @ Value::Number(_)) = queue.get_mut("queue_pop_time_delta") {
         *time = TIME.into();
