@@ -18,7 +18,7 @@ pub struct RecordedConn(pub u64);
 pub struct Recorded {
     /// Time since the recording began, by a clock that never jumps. Entries are in this order.
     pub at: Duration,
-    /// What happened.
+    /// The event itself.
     pub entry: Entry,
 }
 
