@@ -116,6 +116,9 @@ macro_rules! command_names {
         }
 
         impl $names {
+            /// All commands.
+            pub const ALL: &[Self] = &[ $( Self::$name, )* ];
+
             /// Returns the name of the command on the wire.
             #[must_use]
             pub const fn name(self) -> &'static str {

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::messages::Report;
 use super::values::differences;
+use super::volatile::constant_queue;
 
 /// The last state of each queue that a client knows, by name.
 #[derive(Debug, Clone, Default)]
@@ -17,11 +19,7 @@ impl Queues {
     /// Notes the states of queues in messages; other messages do not matter.
     pub fn take(&mut self, messages: &[Value]) {
         for (name, queue) in states(messages) {
-            let mut queue = queue.clone();
-            for time in ["queue_pop_time", "queue_pop_time_delta"] {
-                queue.as_object_mut().map(|queue| queue.remove(time));
-            }
-            self.0.insert(name.to_owned(), queue);
+            self.0.insert(name.to_owned(), constant_queue(queue.clone()));
         }
     }
 
@@ -68,7 +66,7 @@ pub fn show_round(messages: &[Value], queue: &str) -> bool {
 
 /// Returns the states of queues in messages, in order.
 fn states(messages: &[Value]) -> impl Iterator<Item = (&str, &Value)> {
-    let lists = messages.iter().filter(|message| message["command"] == "matchmaker_info");
+    let lists = messages.iter().filter(|message| matches!(Report::of(message), Some(Report::Queues)));
     let queues = lists.flat_map(|message| message["queues"].as_array().into_iter().flatten());
     queues.filter_map(|queue| Some((queue["queue_name"].as_str()?, queue)))
 }
@@ -81,7 +79,7 @@ mod tests {
 
     fn info(name: &str, players: u64, wait: f64) -> Value {
         json!({"command": "matchmaker_info", "queues": [{"queue_name": name, "num_players": players,
-               "queue_pop_time": "then", "queue_pop_time_delta": wait}]})
+               "queue_pop_time": "2024-02-01T12:00:00+00:00", "queue_pop_time_delta": wait}]})
     }
 
     fn queues(messages: &[Value]) -> Queues {
@@ -102,6 +100,9 @@ mod tests {
             expected.compare(&queues(&[info("a", 1, 3.0)]), false),
             ["missing queue b", "unexpected queue a"]
         );
+        let late = json!({"command": "matchmaker_info", "queues": [{"queue_name": "b", "num_players": 2,
+                          "queue_pop_time": 12, "queue_pop_time_delta": 1.0}]});
+        assert_eq!(expected.compare(&queues(&[late]), false).len(), 1);
         // The answer to a request has all queues.
         assert_eq!(expected.compare(&queues(&[info("b", 2, 3.0)]), true), ["missing queue a"]);
     }
