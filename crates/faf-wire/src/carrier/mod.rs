@@ -85,30 +85,35 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let carrier = Carrier::listen(route, queue.clone()).await?;
     let watcher = watcher::watch(queue.clone(), observer)?;
+    let interruption = interruption()?;
     writeln!(io::stdout(), "{command} from {} to {}", carrier.bound, carrier.to)?;
     let ended = tokio::select! {
         never = carrier.accept() => match never {},
-        ended = interruption() => ended,
+        ended = interruption => ended,
     };
     queue.close();
     wait_for(watcher).await;
     Ok(ended?)
 }
 
-/// Waits for Ctrl-C or, as service managers send it, SIGTERM.
-async fn interruption() -> io::Result<()> {
+/// Returns what waits for Ctrl-C or, as service managers send it, SIGTERM. From now on they do not
+/// kill the program.
+fn interruption() -> io::Result<impl Future<Output = io::Result<()>>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
 
-        let mut terminated = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminated.recv() => Ok(()),
-        }
+        let (mut interrupted, mut terminated) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupted.recv() => Ok(()),
+                _ = terminated.recv() => Ok(()),
+            }
+        })
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    Ok(tokio::signal::ctrl_c())
 }
 
 /// Waits for the thread. A disk that hangs must not keep the program from ending.
