@@ -326,7 +326,7 @@ impl Client {
 
     fn keep(&mut self, message: Value) {
         match message["command"].as_str() {
-            Some("ping") => return self.heartbeats.pings += 1,
+            Some("ping") if compare::is_ping(&message) => return self.heartbeats.pings += 1,
             Some("pong") => self.heartbeats.pongs += 1,
             Some("welcome") => self.is_logged_in = true,
             Some("session") => self.session = self.session.or(message["session"].as_u64()),

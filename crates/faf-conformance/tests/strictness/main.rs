@@ -19,7 +19,7 @@ use faf_sessions::compare;
 use faf_sessions::transcript::{Record, Sent, Transcript};
 use faf_testkit::golden::sessions;
 
-use mutation::{Mutation, mutations};
+use mutation::{Known, Mutation, mutations};
 
 #[test]
 fn every_change_of_a_recording_is_found() {
@@ -67,11 +67,11 @@ impl Outcome {
 
 /// Makes all changes of a session.
 fn change(name: &str, transcript: &Transcript) -> Outcome {
-    let mut outcome = Outcome::default();
+    let (mut outcome, mut known) = (Outcome::default(), Known::new());
     for section in sections(transcript) {
         let recorded = section.with(transcript, &section.records);
         assert_eq!(compare::transcripts(&recorded, &recorded), [], "{name}, section {}", section.number);
-        for mutation in mutations(&section.records, &section.clients) {
+        for mutation in mutations(&section.records, &section.clients, &mut known) {
             let Mutation { kind, place, .. } = &mutation;
             outcome.count += 1;
             let findings = compare::transcripts(&recorded, &section.with(transcript, &mutation.records));

@@ -61,11 +61,13 @@ pub(crate) struct Mutation {
     pub(crate) records: Vec<Record>,
 }
 
+/// Kinds of changes with the places where they were made.
+pub(crate) type Known = BTreeSet<(Kind, String)>;
+
 /// Returns the changes of a section. Of changes of one kind at one place, only the first is made,
 /// unless it is about a whole message.
-pub(crate) fn mutations(records: &[Record], clients: &BTreeSet<String>) -> Vec<Mutation> {
+pub(crate) fn mutations(records: &[Record], clients: &BTreeSet<String>, known: &mut Known) -> Vec<Mutation> {
     let mut mutations = Vec::new();
-    let mut known = BTreeSet::new();
     let replaced = |at: usize, record: Record| {
         let mut changed = records.to_vec();
         changed[at] = record;
@@ -92,7 +94,9 @@ pub(crate) fn mutations(records: &[Record], clients: &BTreeSet<String>) -> Vec<M
             }
             Record::Database(tables) => {
                 for (kind, place, value) in rows(tables) {
-                    add(kind, &place, replaced(at, Record::Database(value)));
+                    if known.insert((kind, place.clone())) {
+                        add(kind, &place, replaced(at, Record::Database(value)));
+                    }
                 }
             }
             Record::Publication(publication) => {
@@ -122,7 +126,9 @@ pub(crate) fn mutations(records: &[Record], clients: &BTreeSet<String>) -> Vec<M
             }
             Record::Http(page) => {
                 for (kind, place, body) in values(&page.path, &page.body) {
-                    add(kind, &place, replaced(at, Record::Http(Http { body, ..page.clone() })));
+                    if known.insert((kind, place.clone())) {
+                        add(kind, &place, replaced(at, Record::Http(Http { body, ..page.clone() })));
+                    }
                 }
                 let (status, content_type) = (page.status + 1, format!("x{}", page.content_type));
                 for (place, page) in [
@@ -272,6 +278,7 @@ fn values(place: &str, value: &Value) -> Vec<(Kind, String, Value)> {
             add(Kind::TypeChanged, json!(number.to_string()));
             let float = number.as_f64().unwrap_or_default();
             match number.is_f64() {
+                true if float == 0.0 => {}
                 true => add(Kind::RoundedElsewhere, json!(float * (1.0 + 1e-9))),
                 false => add(Kind::WrittenAsFloat, json!(float)),
             }

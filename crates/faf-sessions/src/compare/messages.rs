@@ -15,6 +15,13 @@ pub fn end() -> Value {
     json!({"command": "the end"})
 }
 
+/// Returns whether a message is a ping and nothing else. Pings come at any time, and only some
+/// sessions are about them, so they are not compared like other messages.
+#[must_use]
+pub fn is_ping(message: &Value) -> bool {
+    message["command"] == "ping" && message.as_object().is_some_and(|members| members.len() == 1)
+}
+
 /// Returns the differences between what one client should have received in a section of a session,
 /// and what it has received.
 #[must_use]
@@ -35,9 +42,13 @@ pub fn section(expected: Vec<Value>, received: Vec<Value>) -> Vec<String> {
     if expected.of_itself && !received.of_itself {
         findings.push("missing broadcast about itself".to_owned());
     }
-    findings.extend(each("player", &expected.players, &received.players));
-    findings.extend(each("game", &expected.games, &received.games));
-    findings
+    // The ids in a list have been compared above. A broadcast may follow that tells something else.
+    let mut reported = both("player", &expected.listed_players, &received.listed_players);
+    reported.extend(both("game", &expected.listed_games, &received.listed_games));
+    let mut last = each("player", &expected.players, &received.players);
+    last.extend(each("game", &expected.games, &received.games));
+    last.retain(|finding| !reported.contains(finding));
+    findings.into_iter().chain(reported).chain(last).collect()
 }
 
 /// Removes the reports about games that should not have been received.
@@ -157,6 +168,9 @@ pub fn broadcasts(expected: &[Value], received: &[Value]) -> Vec<String> {
 struct Received {
     /// Messages to this client alone, in order, without the parts that vary.
     direct: Vec<Value>,
+    /// The lists after a login.
+    listed_players: BTreeMap<u64, Value>,
+    listed_games: BTreeMap<u64, Value>,
     /// Last state of each player and each game. Broadcasts may repeat it more or less often, so it
     /// does not matter whether it was in the list after a login or came later.
     players: BTreeMap<u64, Value>,
@@ -177,12 +191,20 @@ impl Received {
                     if is_list {
                         heard.direct.push(json!({"command": "player_info", "players": ids(&players)}));
                     }
-                    heard.players.extend(players.into_iter().map(|(id, player)| (id, player.clone())));
+                    for (id, player) in players {
+                        if is_list {
+                            heard.listed_players.insert(id, player.clone());
+                        }
+                        heard.players.insert(id, player.clone());
+                    }
                 }
                 Some(Report::Games(games)) => {
                     heard.direct.push(json!({"command": "game_info", "games": ids(&games)}));
-                    let games = games.into_iter().map(|(uid, game)| (uid, constant_game(game.clone())));
-                    heard.games.extend(games);
+                    for (uid, game) in games {
+                        let game = constant_game(game.clone());
+                        heard.listed_games.insert(uid, game.clone());
+                        heard.games.insert(uid, game);
+                    }
                 }
                 Some(Report::Game(uid)) => drop(heard.games.insert(uid, constant_game(message))),
                 // See `queues`.
@@ -211,17 +233,20 @@ fn ids(entries: &[(u64, &Value)]) -> Vec<u64> {
     ids
 }
 
+/// Returns the differences of those that are on both sides.
+fn both(kind: &str, expected: &BTreeMap<u64, Value>, received: &BTreeMap<u64, Value>) -> Vec<String> {
+    let pairs = expected.iter().filter_map(|(id, message)| Some((id, message, received.get(id)?)));
+    let of_pair = |(id, message, received)| {
+        let of_one = move |finding: String| format!("{kind} {id}: {finding}");
+        differences(kind, message, received).into_iter().map(of_one)
+    };
+    pairs.flat_map(of_pair).collect()
+}
+
 fn each(kind: &str, expected: &BTreeMap<u64, Value>, received: &BTreeMap<u64, Value>) -> Vec<String> {
-    let mut findings = Vec::new();
-    for (id, message) in expected {
-        match received.get(id) {
-            Some(received) => {
-                let of_one = |finding: String| format!("{kind} {id}: {finding}");
-                findings.extend(differences(kind, message, received).into_iter().map(of_one));
-            }
-            None => findings.push(format!("missing {kind} {id}")),
-        }
-    }
+    let mut findings = both(kind, expected, received);
+    let missing = expected.keys().filter(|id| !received.contains_key(id));
+    findings.extend(missing.map(|id| format!("missing {kind} {id}")));
     for (id, message) in received.iter().filter(|(id, _)| !expected.contains_key(id)) {
         findings.push(match message["state"].as_str() {
             Some(state) => format!("unexpected {kind} {id} ({state})"),
@@ -277,6 +302,30 @@ mod tests {
         );
         assert_eq!(section(vec![player(1, 2)], vec![]), ["missing player 1"]);
         assert_eq!(section(vec![], vec![player(7, 2)]), ["unexpected player 7"]);
+    }
+
+    #[test]
+    fn a_list_is_compared_although_a_broadcast_follows() {
+        let login = |listed: u64, games: u64| {
+            vec![json!({"command": "welcome", "id": 1}), player(1, listed), player(1, games)]
+        };
+        assert!(section(login(1, 2), login(1, 2)).is_empty());
+        assert_eq!(section(login(1, 2), login(3, 2)), ["player 1: player.number_of_games is 3, was 1"]);
+        // Without a broadcast about anybody else, the list says the last of that player.
+        let other = vec![json!({"command": "welcome", "id": 2}), player(1, 1), player(1, 1)];
+        assert!(section(other.clone(), other[..2].to_vec()).is_empty());
+        let games = |uid: u64, title: &str| json!({"command": "game_info", "games": [{"uid": uid, "title": title}]});
+        let game = json!({"command": "game_info", "uid": 1, "title": "a"});
+        assert_eq!(
+            section(vec![games(1, "a"), game.clone()], vec![games(1, "b"), game.clone()]),
+            [r#"game 1: game.title is "b", was "a""#]
+        );
+        // A list with an entry too many, and one of another form.
+        let twice = json!({"command": "game_info", "games": [{"uid": 1}, {"uid": 1}]});
+        let once = json!({"command": "game_info", "games": [{"uid": 1}]});
+        assert!(!section(vec![once.clone()], vec![twice]).is_empty());
+        let more = json!({"command": "game_info", "games": [{"uid": 1}], "more": 1});
+        assert!(!section(vec![once], vec![more]).is_empty());
     }
 
     #[test]

@@ -15,5 +15,5 @@ mod volatile;
 
 pub use comparison::{Comparison, Heard};
 pub use finding::Finding;
-pub use messages::{broadcasts, end, forget_other_games, games, is_about_all, players, section};
+pub use messages::{broadcasts, end, forget_other_games, games, is_about_all, is_ping, players, section};
 pub use transcripts::transcripts;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::database::{TABLES, Tables};
-use super::{Comparison, Finding, Heard, end};
+use super::{Comparison, Finding, Heard, end, is_ping};
 use crate::transcript::{Http, Record, Sent, Transcript};
 
 /// Returns the differences of a recording from the expected one, by the same rules as those of a
@@ -147,11 +147,11 @@ fn pairs<'a, T>(
 }
 
 fn without_pings(mut messages: Vec<Value>) -> Vec<Value> {
-    messages.retain(|message| message["command"] != "ping");
+    messages.retain(|message| !is_ping(message));
     messages
 }
 
 fn is_ever_pinged(sections: &[Section<'_>], name: &str) -> bool {
     let mut messages = sections.iter().filter_map(|section| section.messages.get(name)).flatten();
-    messages.any(|message| message["command"] == "ping")
+    messages.any(is_ping)
 }
