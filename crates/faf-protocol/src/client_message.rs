@@ -379,7 +379,10 @@ client_commands! {
         /// ```json
         /// {"command": "InitiateTest", "target": "connectivity"}
         /// ```
-        InitiateTest(ConnectivityTest) = "InitiateTest";
+        InitiateTest(ConnectivityTest) = "InitiateTest" ignores {
+            /// The port to be tested.
+            args: Json,
+        };
         /// Invites another player to the sender's party (parties.md section 3.1).
         ///
         /// ```json

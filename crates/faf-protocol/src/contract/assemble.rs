@@ -37,7 +37,9 @@ impl Contract {
         for message in ServerCommand::ALL {
             let row = server_message::rows::describe(*message, &mut writing);
             let rules = Rules::Server(message.rules());
-            entries.push(entry(Sender::Server, message.name(), message.key(), row, rules));
+            let mut entry = entry(Sender::Server, message.name(), message.key(), row, rules);
+            entry.needed = message.needed_member();
+            entries.push(entry);
         }
         for command in GameCommand::ALL {
             let row = game_to_server::rows::describe(*command, &mut reading);
@@ -170,7 +172,7 @@ fn finished(
     schema.insert("type".to_owned(), "object".into());
     schema.insert("description".to_owned(), documentation.text.clone().into());
     let Documentation { text, examples } = documentation;
-    Entry { sender, command, key, text, examples, schema, rules }
+    Entry { sender, command, key, text, examples, schema, needed: None, rules }
 }
 
 fn documentation(row: &Schema) -> Documentation {

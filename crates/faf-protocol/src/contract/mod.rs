@@ -134,6 +134,8 @@ pub struct Entry {
     /// The schema of the whole message: JSON Schema 2020-12. It refers to other definitions as
     /// `#/$defs/NAME`.
     pub schema: Map<String, Value>,
+    /// The member without which a message of this name is a later entry.
+    pub needed: Option<&'static str>,
     /// The facts that the row does not say.
     pub rules: Rules,
 }
