@@ -2,12 +2,18 @@
 //! the tables of messages in `faf-protocol`. Nothing here does any I/O.
 //!
 //! ```text
-//! rows of the tables ==> Contract ==> JSON Schema, AsyncAPI, reference page
+//! rows of the tables ==> Contract ==> Document: JSON Schema, AsyncAPI, reference page
 //!  (faf-protocol)                ==> Checker, Conversation (faf-wire lint)
 //! ```
 
 mod checker;
 mod conversation;
+mod documents;
+mod flows;
+mod reference;
 
 pub use checker::{Checker, Direction, Kind, Violation};
 pub use conversation::Conversation;
+pub use documents::{Document, examples};
+pub use faf_protocol::contract::{Contract, Entry};
+pub use flows::{FLOWS, Flow, Step};

@@ -12,6 +12,7 @@ mod encode;
 mod exit;
 mod login;
 mod render;
+mod schema;
 
 use std::io;
 use std::process::ExitCode;
@@ -42,6 +43,10 @@ enum Command {
     /// Accept clients in one wire format and speak another one to a server
     #[command(after_help = exit::HELP)]
     Bridge(bridge::Arguments),
+    /// Print the contract of the protocol, made from the code: JSON Schema, AsyncAPI or a reference
+    /// for people
+    #[command(after_help = exit::HELP)]
+    Schema(schema::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +55,7 @@ fn main() -> ExitCode {
         Command::Encode(capture) => encode::run(&capture, &mut io::stdin().lock(), &mut io::stdout().lock()),
         Command::Connect(arguments) => block_on(connect::run(arguments)),
         Command::Bridge(arguments) => block_on(bridge::run(arguments)),
+        Command::Schema(arguments) => schema::run(&arguments, &mut io::stdout().lock()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

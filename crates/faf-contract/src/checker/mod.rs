@@ -209,3 +209,8 @@ fn unknown(direction: Direction, message: &Message) -> Violation {
     let path = if message.command().is_some() { "" } else { "command" };
     Violation { kind: Kind::UnknownCommand, path: path.to_owned(), place: path.to_owned(), text }
 }
+
+/// Returns the words for a pattern of the contract.
+pub(crate) fn pattern_name(expression: &str) -> Option<&'static str> {
+    pattern::Pattern::of(expression).map(|pattern| pattern.name)
+}

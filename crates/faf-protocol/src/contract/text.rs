@@ -56,6 +56,13 @@ pub(super) fn without_links(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("[`") {
+        // The name of a constant in brackets says nothing more than the number before it.
+        let in_brackets = before.strip_suffix(" (").zip(after.split_once("`])"));
+        if let Some((before, (_, after))) = in_brackets {
+            out.push_str(before);
+            rest = after;
+            continue;
+        }
         out.push_str(before);
         let Some((name, after)) = after.split_once("`]") else {
             out.push_str("[`");
@@ -83,6 +90,7 @@ mod tests {
             "One\ntwo, with [`state`](Player::state).\n\n1. First\n   of two\n2. [`ServerMessage::Pong`]\n\n```json\n{\"command\":\n\"x\"}\n```",
         );
         assert_eq!(read.text, "One two, with `state`.\n\n1. First of two\n\n2. `Pong`");
+        assert_eq!(without_links("at most 10,000 ([`LIST_LIMIT`])."), "at most 10,000.");
         assert_eq!(read.examples, ["{\"command\":\"x\"}".parse().unwrap()]);
     }
 }

@@ -65,7 +65,7 @@ values! {
     /// A duration in whole seconds.
     Seconds = { "type": "integer", "minimum": 0, "x-unit": "seconds" };
     /// SHA-256 of a password.
-    PasswordDigest = { "type": "string", "pattern": "^[0-9a-f]{64}$", "x-unit": "lower-case hexadecimal" };
+    PasswordDigest = { "type": "string", "pattern": "^[0-9a-f]{64}$" };
     /// A JWT.
     Token = { "type": "string", "minLength": 1 };
     /// A text that is not empty.
