@@ -13,6 +13,7 @@ mod encode;
 mod exit;
 mod login;
 mod render;
+mod schema;
 mod tap;
 
 use std::io;
@@ -44,6 +45,10 @@ enum Command {
     /// Accept clients in one wire format and speak another one to a server
     #[command(after_help = exit::HELP)]
     Bridge(bridge::Arguments),
+    /// Print the contract of the protocol, made from the code: JSON Schema, AsyncAPI or a reference
+    /// for people
+    #[command(after_help = exit::HELP)]
+    Schema(schema::Arguments),
     /// Pass on every byte between clients and a server, and record what they say
     #[command(after_help = exit::HELP)]
     Tap(tap::Arguments),
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
         Command::Encode(capture) => encode::run(&capture, &mut io::stdin().lock(), &mut io::stdout().lock()),
         Command::Connect(arguments) => block_on(connect::run(arguments)),
         Command::Bridge(arguments) => block_on(bridge::run(arguments)),
+        Command::Schema(arguments) => schema::run(&arguments, &mut io::stdout().lock()),
         Command::Tap(arguments) => block_on(tap::run(arguments)),
     };
     match result {
