@@ -8,7 +8,7 @@ use super::values::is_same;
 
 /// Pairs messages in order: as many equal ones as possible, then as many as possible with the
 /// same command.
-pub fn align<'a>(
+pub(super) fn align<'a>(
     expected: &'a [Value],
     received: &'a [Value],
 ) -> Vec<(Option<&'a Value>, Option<&'a Value>)> {

@@ -9,12 +9,14 @@ use super::values::{differences, is_same, unpaired};
 const KEY: [&str; 7] =
     ["game_id", "player_id", "rating_type", "playerId", "achievementId", "eventId", "operation"];
 
-/// A publication in the form that this module compares.
+/// Returns a publication in the form that this module compares.
+#[must_use]
 pub fn record(routing_key: &str, body: &Value) -> Value {
     json!({"routing_key": routing_key, "body": body})
 }
 
-/// Returns the differences, regardless of order.
+/// Returns the differences between publications, regardless of order.
+#[must_use]
 pub fn compare(mut expected: Vec<Value>, mut published: Vec<Value>) -> Vec<String> {
     let differences = messages::broadcasts(&take_broadcasts(&mut expected), &take_broadcasts(&mut published));
     let findings = compare_each(expected, published).into_iter().chain(differences);

@@ -9,11 +9,14 @@ use super::align::align;
 use super::values::differences;
 
 /// A pseudo-message after the last message of a connection that the server has closed.
+#[must_use]
 pub fn end() -> Value {
     json!({"command": "the end"})
 }
 
-/// Returns the differences of a section.
+/// Returns the differences between what one client should have received in a section of a session,
+/// and what it has received.
+#[must_use]
 pub fn section(expected: Vec<Value>, received: Vec<Value>) -> Vec<String> {
     let (expected, received) = (Received::new(expected), Received::new(received));
     let mut findings = Vec::new();
@@ -44,6 +47,7 @@ pub fn forget_other_games(expected: &[Value], received: &mut Vec<Value>) {
 }
 
 /// Returns the differences between lists of players, regardless of order.
+#[must_use]
 pub fn players(expected: &Value, received: &Value) -> Vec<String> {
     let by_id = |list: &Value| {
         let players = list.as_array().into_iter().flatten();
@@ -53,12 +57,14 @@ pub fn players(expected: &Value, received: &Value) -> Vec<String> {
 }
 
 /// Returns the differences between lists of games, regardless of order.
+#[must_use]
 pub fn games(expected: &Value, received: &Value) -> Vec<String> {
     each("game", &games_by_uid(expected), &games_by_uid(received))
 }
 
 /// Returns the differences between broadcasts about players and games. They may repeat a state more
 /// or less often: only the last state of each player and each game counts.
+#[must_use]
 pub fn broadcasts(expected: &[Value], received: &[Value]) -> Vec<String> {
     let last = |bodies: &[Value]| {
         let (mut players, mut games) = (BTreeMap::new(), BTreeMap::new());

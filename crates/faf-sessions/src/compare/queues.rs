@@ -33,6 +33,7 @@ impl Queues {
 
     /// Returns the differences between the states that a client should know and those that it
     /// knows. Only a client that has asked for the queues must know those in which nobody waits.
+    #[must_use]
     pub fn compare(&self, received: &Self, has_asked: bool) -> Vec<String> {
         let shown = |queues: &Self| -> BTreeMap<String, Value> {
             let waiting: Vec<&str> = queues.waiting().collect();
@@ -58,6 +59,7 @@ impl Queues {
 
 /// Returns whether messages show that a round of a queue has been played: its next round is further
 /// away than before.
+#[must_use]
 pub fn show_round(messages: &[Value], queue: &str) -> bool {
     let of_queue = states(messages).filter(|(name, _)| *name == queue);
     let waits: Vec<f64> = of_queue.filter_map(|(_, state)| state["queue_pop_time_delta"].as_f64()).collect();

@@ -9,7 +9,8 @@ const ROUNDING: f64 = 1e-6;
 /// of them, here (`golden/sessions/README.md`, rule 8). Slightly more, because both are rounded.
 const AFTER_SIX_DIGITS: f64 = 0.010_001;
 
-/// Returns the differences between two values at the path.
+/// Returns the differences between two values; `path` is the name of the value in them.
+#[must_use]
 pub fn differences(path: &str, expected: &Value, received: &Value) -> Vec<String> {
     match (expected, received) {
         (Value::Object(expected), Value::Object(received)) => {
@@ -39,6 +40,8 @@ pub fn differences(path: &str, expected: &Value, received: &Value) -> Vec<String
     }
 }
 
+/// Returns whether two values are equal by these rules.
+#[must_use]
 pub fn is_same(expected: &Value, received: &Value) -> bool {
     differences("", expected, received).is_empty()
 }
@@ -90,7 +93,8 @@ fn is_rating(path: &str) -> bool {
 
 /// Returns the number as a single-precision column shows it.
 fn six_digits(number: f64) -> f64 {
-    format!("{:.5e}", f64::from(number as f32)).parse().unwrap()
+    // What is formatted as a number is one.
+    format!("{:.5e}", f64::from(number as f32)).parse().unwrap_or(number)
 }
 
 /// Pairs values by `is_pair`; returns the remaining ones of both sides. The order does not matter,

@@ -38,6 +38,8 @@ const POLICY_SERVICE: &str = "the policy service";
 const TOO_LONG: &str = "a block beyond the limit";
 
 impl History {
+    /// Returns the messages of a session.
+    #[must_use]
     pub fn of(transcript: &Transcript) -> Self {
         let (mut entries, mut section, mut formats) = (Vec::new(), 1, HashMap::new());
         for record in &transcript.records {
@@ -97,7 +99,7 @@ fn sorted(text: &str) -> String {
 
 /// A condition on messages of a recording.
 #[derive(Debug, Clone)]
-pub struct Condition {
+pub(super) struct Condition {
     /// Whether any client can meet the condition, not only the one of the finding.
     is_anybody: bool,
     when: When,
@@ -122,7 +124,7 @@ enum When {
 impl Condition {
     /// Parses `[somebody] sends|has sent|had sent|hears|has heard|had heard PATTERN [unless it has
     /// sent|sends PATTERN]`.
-    pub fn new(text: &str) -> Result<Self, String> {
+    pub(super) fn new(text: &str) -> Result<Self, String> {
         let exception = |text, words| match str::split_once(text, words) {
             Some((text, unless)) => (text, Some(Pattern::new(unless))),
             None => (text, None),
@@ -150,7 +152,7 @@ impl Condition {
     }
 
     /// Returns how often a client meets the condition in a section.
-    pub fn count(&self, History(all): &History, section: usize, client: Option<&str>) -> usize {
+    pub(super) fn count(&self, History(all): &History, section: usize, client: Option<&str>) -> usize {
         let is_it = |(position, entry): &(usize, &Entry)| {
             let is_then = match self.when {
                 When::Now => entry.section == section,
@@ -175,14 +177,14 @@ impl Condition {
     }
 
     /// Returns whether the condition is about messages of the client itself in the same section.
-    pub fn is_immediate(&self) -> bool {
+    pub(super) fn is_immediate(&self) -> bool {
         !self.is_anybody && self.when == When::Now
     }
 }
 
 impl History {
     /// Returns the names of all clients and services that have sent or received anything.
-    pub fn clients(&self) -> Vec<&str> {
+    pub(super) fn clients(&self) -> Vec<&str> {
         let mut clients: Vec<_> = self.0.iter().map(|entry| entry.who.as_str()).collect();
         clients.sort_unstable();
         clients.dedup();
@@ -191,12 +193,12 @@ impl History {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A recording in which A has sent a hello, received a welcome, and sent two bad joins in the
     /// second section; B has sent bytes.
-    pub fn history() -> History {
+    pub(crate) fn history() -> History {
         let text = r#"{"meta":{"config_overrides":{}}}
 {"t_ms":0,"conn":"A","event":"connect","protocol":"json"}
 {"t_ms":0,"conn":"A","dir":"c2s","msg":{"login":"Ada","command":"hello"}}

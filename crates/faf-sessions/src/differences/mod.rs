@@ -110,7 +110,7 @@ impl Differences {
                 Ok(when) => when,
                 Err(text) => return invalid(&format!("an invalid condition, {text}")),
             };
-            let (shows, then) = (lines(entry.shows), lines(entry.then));
+            let (shows, then): (Vec<Line>, Vec<Line>) = (lines(entry.shows), lines(entry.then));
             if !then.is_empty() && when.is_empty() && shows.is_empty() {
                 return invalid("`then` without `when` and `shows`");
             }

@@ -4,7 +4,7 @@
 /// that is the same wherever `<a>` stands; and `(a|b)` for one of several texts. Other characters
 /// stand for themselves, and so do parentheses without `|` between them.
 #[derive(Debug, Clone)]
-pub struct Pattern(Vec<Vec<Piece>>);
+pub(super) struct Pattern(Vec<Vec<Piece>>);
 
 #[derive(Debug, Clone)]
 enum Piece {
@@ -15,11 +15,11 @@ enum Piece {
 }
 
 impl Pattern {
-    pub fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         Self(spelled_out(text).iter().map(|text| pieces(text)).collect())
     }
 
-    pub fn matches(&self, text: &str) -> bool {
+    pub(super) fn matches(&self, text: &str) -> bool {
         self.0.iter().any(|pieces| is_match(pieces, text, &mut Vec::new()))
     }
 }
