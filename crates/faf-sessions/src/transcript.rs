@@ -1,6 +1,8 @@
 //! Scripted sessions, as those that were recorded from the original server: one JSON object per
 //! record (`golden/sessions/README.md`).
 
+mod entries;
+
 use std::time::Duration;
 
 use base64::Engine;
@@ -16,6 +18,8 @@ pub struct Transcript {
     pub overrides: Value,
     /// Records in the order of the session.
     pub records: Vec<Record>,
+    /// Time of each record since the session began.
+    pub times: Vec<Duration>,
     /// Longest time without a record; pings and broadcasts about queues come in any pause.
     pub longest_pause: Duration,
 }
@@ -179,7 +183,7 @@ impl Transcript {
         let mut lines = text.lines().enumerate();
         let head = lines.next().map_or("", |(_, head)| head);
         let Head { meta } = serde_json::from_str(head).map_err(|error| invalid(0, error.to_string()))?;
-        let (mut records, mut now, mut longest_pause) = (Vec::new(), 0, 0);
+        let (mut records, mut times, mut now, mut longest_pause) = (Vec::new(), Vec::new(), 0, 0);
         for (number, line) in lines {
             let read: Line =
                 serde_json::from_str(line).map_err(|error| invalid(number, error.to_string()))?;
@@ -191,9 +195,10 @@ impl Transcript {
                 now = time;
             }
             records.push(record);
+            times.push(Duration::from_millis(time));
         }
         let longest_pause = Duration::from_millis(longest_pause);
-        Ok(Self { overrides: meta.config_overrides, records, longest_pause })
+        Ok(Self { overrides: meta.config_overrides, records, times, longest_pause })
     }
 }
 

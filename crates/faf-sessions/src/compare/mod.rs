@@ -11,4 +11,4 @@ pub mod queues;
 pub mod values;
 
 pub use finding::Finding;
-pub use messages::{broadcasts, end, forget_other_games, games, players, section};
+pub use messages::{broadcasts, constant_game, end, forget_other_games, games, players, section};
