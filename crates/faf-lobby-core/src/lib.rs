@@ -79,7 +79,7 @@ pub use io::{
     UnknownMod, UnknownPlayer, VaultMod,
 };
 pub use network::{Network, network};
-pub use recorded::RecordedMatch;
+pub use recorded::{RecordedMatch, refusal as recorded_refusal};
 pub use settings::Settings;
 pub use snapshots::{SnapshotId, SnapshotList, size as lists};
 pub use state::{

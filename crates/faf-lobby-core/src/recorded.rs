@@ -107,6 +107,39 @@ impl Lobby {
     }
 }
 
+/// What the text of a recorded `authentication_failed` says about the credentials.
+pub mod refusal {
+    use crate::io::{RequestKind, TokenFault};
+    use crate::request::CheckToken;
+    use crate::texts;
+
+    /// Returns whether the server had no time to check the password.
+    #[must_use]
+    pub fn is_busy(text: &str) -> bool {
+        text == texts::BUSY
+    }
+
+    /// Returns whether the name or the password was wrong.
+    #[must_use]
+    pub fn is_of_credentials(text: &str) -> bool {
+        text == texts::LOGIN_FAILED
+    }
+
+    /// Returns the reply to the check of a token after which the text is sent; `None` if the token
+    /// is not the reason.
+    #[must_use]
+    pub fn token_fault(text: &str) -> Option<<CheckToken as RequestKind>::Reply> {
+        Some(match text {
+            texts::TOKEN_INVALID => Err(TokenFault::Invalid("as recorded".to_owned())),
+            texts::TOKEN_NO_PERMISSION => Err(TokenFault::NoPermission),
+            texts::TOKEN_NO_KEYS => Err(TokenFault::NoKeys),
+            texts::TOKEN_NOT_TAKEN => Err(TokenFault::NotTaken),
+            texts::TOKEN_UNKNOWN_PLAYER => Ok(None),
+            _ => return None,
+        })
+    }
+}
+
 #[test]
 fn recorded_places_are_exchanged() {
     let place = |player: u32, team: u32, slot: u32| Place { player: PlayerId(player), team, slot };

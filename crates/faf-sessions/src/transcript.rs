@@ -2,6 +2,7 @@
 //! record (`golden/sessions/README.md`).
 
 mod entries;
+mod write;
 
 use std::time::Duration;
 

@@ -187,13 +187,13 @@ impl Condition {
     }
 
     /// Returns whether any client can meet the condition, not only the one of a finding.
-    pub fn is_anybody(&self) -> bool {
+    pub(super) fn is_anybody(&self) -> bool {
         self.is_anybody
     }
 
     /// Returns the names of the clients and services that have sent or received a message which the
     /// condition is about, at any time.
-    pub fn clients<'a>(&self, History(all): &'a History) -> BTreeSet<&'a str> {
+    pub(super) fn clients<'a>(&self, History(all): &'a History) -> BTreeSet<&'a str> {
         let is_it = |entry: &&Entry| entry.verb == self.verb && self.pattern.matches(&entry.text);
         all.iter().filter(is_it).map(|entry| &*entry.who).collect()
     }
