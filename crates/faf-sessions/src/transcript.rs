@@ -160,7 +160,7 @@ struct Generated {
 pub struct InvalidTranscript {
     /// Number of the line, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The reason why it is not a record.
     pub reason: String,
 }
 

@@ -3,12 +3,13 @@
 //!
 //! The sessions are in `golden/sessions` of the repository, or of the folder that `FAF_GOLDEN`
 //! names, and are compared by the rules of the README there. `differences.toml` of [`faf_sessions`]
-//! lists the kinds of deliberate differences. The test fails for any other difference, and for a listed kind that no
-//! longer occurs in the repository's own sessions. `unrecorded.toml` lists the differences that no
-//! session shows. `FAF_SESSION=34` replays only the sessions that have `34` in their names.
+//! lists the kinds of deliberate differences. The test fails for any other difference, and for a
+//! listed kind that no longer occurs in the repository's own sessions. `unrecorded.toml` lists the
+//! differences that no session shows. `FAF_SESSION=34` replays only the sessions that have `34` in
+//! their names.
 //!
-//! * [`replay`] goes through the records; [`faf_sessions`] has the rules of comparison, and the list
-//!   of deliberate differences.
+//! * [`replay`] goes through the records; [`faf_sessions`] has the rules of comparison, and the
+//!   list of deliberate differences.
 //! * [`database`] and [`broker`] show what was stored and published.
 //! * [`client`], [`server`], [`http`] and [`policy`] are the players, the server, a browser and the
 //!   policy service.

@@ -7,7 +7,6 @@ use faf_testkit::golden::sessions;
 use faf_testkit::services::rabbitmq::{Client, PASSWORD, RabbitMq, USER};
 use serde_json::Value;
 
-use crate::broker;
 use crate::replay::{Over, replay_with};
 
 /// The session with a game that is played to a rating.
@@ -54,7 +53,7 @@ fn publications_of_a_rated_game_are_at_the_broker() {
             let body: Value = serde_json::from_str(&message.body).unwrap();
             published.push(faf_sessions::compare::broker::record(&message.routing_key, &body));
         }
-        let differences = broker::compare(expected, published);
+        let differences = faf_sessions::compare::broker::compare(expected, published);
         assert!(differences.is_empty(), "{differences:?}");
     });
 }

@@ -59,8 +59,8 @@ impl Differences {
     /// Reads a list.
     ///
     /// # Errors
-    /// If the text is not TOML of the described form, a condition is invalid, an entry has no reason,
-    /// or one has `then` without `when` and `shows`.
+    /// If the text is not TOML of the described form, a condition is invalid, an entry has no
+    /// reason, or one has `then` without `when` and `shows`.
     pub fn read(text: &str) -> Result<Self, InvalidDifferences> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
