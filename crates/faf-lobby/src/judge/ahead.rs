@@ -43,14 +43,18 @@ pub(super) enum What {
 /// Something in the recording that tells what chance or another service has decided.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Answer {
+    /// The client asks for a game of its own: what follows answers it.
+    Hosts,
     /// The number of the session.
     Session(SessionNumber),
     /// The login was accepted.
     Accepted { player: PlayerId, login: String, country: Country },
     /// The credentials were not accepted, with this text.
     Refused(String),
-    /// The login ended otherwise: with a notice, or the connection.
+    /// The login ended with a notice.
     TurnedAway,
+    /// The server could not handle the login, or the message.
+    Invalid,
     /// A match was found in this queue.
     Found { queue: String },
     /// A game process was launched.
@@ -151,6 +155,9 @@ fn answer(what: &What) -> Option<(u64, Answer)> {
             Heard::Direct(message) => Some((*conn, answer_of(message)?)),
             _ => None,
         },
+        What::Sent { conn, message } if message.command().as_deref() == Some("game_host") => {
+            Some((*conn, Answer::Hosts))
+        }
         What::Closed { conn, .. } | What::Incomplete { conn } => Some((*conn, Answer::Ended)),
         _ => None,
     }
@@ -172,7 +179,7 @@ pub(super) fn answer_of(message: &Arc<Value>) -> Option<Answer> {
         }
         "authentication_failed" => Answer::Refused(text("text")?),
         "notice" if message["style"] == "error" => Answer::TurnedAway,
-        "invalid" => Answer::TurnedAway,
+        "invalid" => Answer::Invalid,
         "match_found" => Answer::Found { queue: text("queue_name")? },
         "game_launch" => Answer::Launched(Arc::clone(message)),
         "match_cancelled" => Answer::Cancelled(GameId(number("game_id")?)),

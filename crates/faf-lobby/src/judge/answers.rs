@@ -21,6 +21,8 @@ pub(super) enum Login {
     Accepted(PlayerId, String),
     /// The credentials were not accepted, with this text.
     Refused(String),
+    /// The server could not check the credentials.
+    Unchecked,
     /// It ended otherwise, or the recording ends before.
     Otherwise,
 }
@@ -44,6 +46,7 @@ pub(super) fn login(ahead: &mut Ahead, conn: u64, now: Duration) -> Login {
         let login = match &known.answer {
             Answer::Accepted { player, login, .. } => Login::Accepted(*player, login.clone()),
             Answer::Refused(text) => Login::Refused(text.clone()),
+            Answer::Invalid => Login::Unchecked,
             Answer::TurnedAway | Answer::Ended => Login::Otherwise,
             _ => continue,
         };
@@ -55,14 +58,18 @@ pub(super) fn login(ahead: &mut Ahead, conn: u64, now: Duration) -> Login {
 
 /// Returns the id of the game that a player hosts now.
 pub(super) fn hosted(ahead: &mut Ahead, conn: u64, now: Duration) -> Option<GameId> {
-    let answers = ahead.of(conn).filter(|known| !known.is_given && known.at <= now + ANSWERED_WITHIN);
-    for known in answers {
-        if let Answer::Launched(message) = &known.answer
-            && message["game_type"] != "matchmaker"
-        {
-            known.is_given = true;
-            let id = message["uid"].as_u64().and_then(|id| u32::try_from(id).ok());
-            return id.map(GameId);
+    let mut requests = 0;
+    for known in ahead.of(conn).filter(|known| !known.is_given && known.at <= now + ANSWERED_WITHIN) {
+        match &known.answer {
+            // The first one is this request itself, and the next one has its own answer.
+            Answer::Hosts if requests > 0 => return None,
+            Answer::Hosts => requests += 1,
+            Answer::Launched(message) if message["game_type"] != "matchmaker" => {
+                known.is_given = true;
+                let id = message["uid"].as_u64().and_then(|id| u32::try_from(id).ok());
+                return id.map(GameId);
+            }
+            _ => {}
         }
     }
     None
@@ -82,7 +89,7 @@ pub(super) async fn password(
         Login::Refused(text) if recorded_refusal::is_busy(text) => Err(Busy),
         Login::Refused(text) if recorded_refusal::is_of_credentials(text) => Ok(None),
         // The password was right, as far as anybody knows: another rule has ended the login.
-        Login::Refused(_) | Login::Otherwise => {
+        Login::Refused(_) | Login::Unchecked | Login::Otherwise => {
             Ok(store.account_by_login(&request.login).await?.map(account))
         }
     }))
@@ -104,6 +111,7 @@ pub(super) async fn token(
             Some(fault) => return Ok(Ok(fault)),
             None => owner,
         },
+        Login::Unchecked => return Ok(Ok(Err(TokenFault::NoKeys))),
         Login::Otherwise => owner,
     };
     let Some(player) = player else {

@@ -17,6 +17,8 @@ pub(super) struct Bytes {
 pub(super) enum Read {
     /// A message, or the reason why it cannot be read.
     Message(Box<Result<ClientMessage, CommandError>>),
+    /// The message is longer than any server accepts.
+    TooLong,
     /// Nothing more can be read, and the server ends the connection without a message.
     End,
 }
@@ -39,6 +41,9 @@ impl Bytes {
                 Ok(None) => return read,
                 Err(error) => {
                     let is_told = is_logged_in || matches!(error, DecodeError::NotAnObject { .. });
+                    if matches!(error, DecodeError::TooLarge { .. }) {
+                        read.push(Read::TooLong);
+                    }
                     let error = FieldError { field: None, reason: error.to_string() };
                     read.push(match is_told {
                         true => Read::Message(Box::new(Err(CommandError { command: None, error }))),

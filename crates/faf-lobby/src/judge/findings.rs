@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use faf_protocol::PlayerId;
 use faf_sessions::compare::Finding;
-use faf_sessions::differences::{Differences, Explained, Explanation, History, Verb};
+use faf_sessions::differences::{BROKER, Differences, Explained, Explanation, History, Verb};
 use serde_json::Value;
 
-use super::lanes::Piece;
+use super::lanes::{DIRECT, Piece, REPORTS};
 use super::report::{Example, Report};
 
 /// Number of messages that are remembered for conditions of the list of differences, and to show
@@ -45,7 +46,6 @@ struct Waiting {
 /// All differences.
 #[derive(Debug)]
 pub(super) struct Findings<'a> {
-    settle: Duration,
     explanation: Explanation<'a>,
     said: VecDeque<Said>,
     names: BTreeMap<u64, Arc<str>>,
@@ -55,9 +55,8 @@ pub(super) struct Findings<'a> {
 }
 
 impl<'a> Findings<'a> {
-    pub(super) fn new(differences: &'a Differences, settle: Duration) -> Self {
+    pub(super) fn new(differences: &'a Differences) -> Self {
         Self {
-            settle,
             explanation: Explanation::new(differences),
             said: VecDeque::new(),
             names: BTreeMap::new(),
@@ -77,6 +76,12 @@ impl<'a> Findings<'a> {
         }
     }
 
+    /// Notes that a player has been rated, which the recorded server has told other services as well.
+    pub(super) fn rated(&mut self, player: PlayerId, at: Duration) {
+        let text = format!(r#"success.rating.update {{"player_id":{player}}}"#).into();
+        self.said.push_back(Said { at, who: BROKER.into(), verb: Verb::Receives, text });
+    }
+
     /// Forgets a connection that has ended, and about which nothing follows.
     pub(super) fn forget(&mut self, conn: u64) {
         self.names.remove(&conn);
@@ -86,7 +91,7 @@ impl<'a> Findings<'a> {
     pub(super) fn note(&mut self, pieces: Vec<Piece>, now: Duration) {
         for Piece { conn, from, until, findings, told } in pieces {
             // What has caused a report came before it.
-            let from = from.saturating_sub(self.settle);
+            let from = from.saturating_sub(DIRECT);
             match self.waiting.get_mut(&conn) {
                 Some(waiting) => {
                     waiting.from = waiting.from.min(from);
@@ -97,7 +102,7 @@ impl<'a> Findings<'a> {
                 }
                 None => {
                     self.waiting.insert(conn, Waiting { from, until, findings, told });
-                    self.due.push_back((now + self.settle, conn));
+                    self.due.push_back((now + REPORTS, conn));
                 }
             }
         }

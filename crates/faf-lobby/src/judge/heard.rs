@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use faf_sessions::compare;
 use serde_json::Value;
@@ -49,8 +50,8 @@ pub(super) struct Queue {
     pub(super) name: Arc<str>,
     /// The state without the time of the next round.
     pub(super) state: Arc<State>,
-    /// The time of the next round, as it was sent.
-    pub(super) pops_at: Option<String>,
+    /// The time of the next round, as it was sent, and the time until then.
+    pub(super) pop: Option<(String, Duration)>,
 }
 
 impl Heard {
@@ -84,16 +85,18 @@ impl Reading {
         let message: Value = serde_json::from_str(text).ok().filter(Value::is_object)?;
         let heard = match message["command"].as_str() {
             Some("ping") => Heard::Routine,
-            Some("player_info") => Heard::Players(self.states(&message["players"], "id", Value::clone)),
+            Some("player_info") if message["players"].is_array() => {
+                Heard::Players(self.states(&message["players"], "id", Value::clone))
+            }
             Some("game_info") if message.get("uid").is_some() => {
                 let uid = message["uid"].as_u64().unwrap_or_default();
                 Heard::Game(uid, self.state(compare::constant_game(message)))
             }
-            Some("game_info") => {
+            Some("game_info") if message["games"].is_array() => {
                 let game = |game: &Value| compare::constant_game(game.clone());
                 Heard::Games(self.states(&message["games"], "uid", game))
             }
-            Some("matchmaker_info") => Heard::Queues(self.queues(&message)),
+            Some("matchmaker_info") if message["queues"].is_array() => Heard::Queues(self.queues(&message)),
             // The next client gets another text as a rule.
             _ => return Some(Arc::new(Heard::Direct(Arc::new(message)))),
         };
@@ -113,10 +116,11 @@ impl Reading {
         let read = queues.map(|queue| {
             let mut queue = queue.clone();
             let mut take = |member: &str| queue.as_object_mut().and_then(|queue| queue.remove(member));
-            let pops_at = take("queue_pop_time").and_then(|time| time.as_str().map(str::to_owned));
-            take("queue_pop_time_delta");
+            let (pops_at, delta) = (take("queue_pop_time"), take("queue_pop_time_delta"));
+            let pops_at = pops_at.and_then(|time| time.as_str().map(str::to_owned));
+            let delta = delta.and_then(|delta| Duration::try_from_secs_f64(delta.as_f64()?).ok());
             let name = queue["queue_name"].as_str().unwrap_or_default().into();
-            Queue { name, state: self.state(queue), pops_at }
+            Queue { name, state: self.state(queue), pop: pops_at.zip(delta) }
         });
         read.collect()
     }

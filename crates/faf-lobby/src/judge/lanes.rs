@@ -16,12 +16,19 @@ use serde_json::{Value, json};
 
 use super::heard::{Heard, State};
 
+/// Time without messages after which the answers to a client's messages, and what belongs to them,
+/// have all come: parties are reported every second.
+pub(super) const DIRECT: Duration = Duration::from_millis(1200);
+
+/// Time without messages after which a state has been reported by both sides.
+pub(super) const REPORTS: Duration = Duration::from_secs(3);
+
 /// Number of direct messages of one side at which a piece is cut although it is not quiet.
 const PIECE: usize = 400;
 
-/// Time after which a lane that is never quiet is compared all the same, in settle times. By then
-/// both sides have had the same many times over if they are the same.
-const RESTLESS: u32 = 20;
+/// Time after which a lane that is never quiet is compared all the same. By then both sides have had
+/// the same many times over if they are the same.
+const RESTLESS: Duration = Duration::from_secs(60);
 
 /// One of the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +64,19 @@ pub(super) struct Piece {
 }
 
 /// The lanes of all connections.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Lanes {
-    settle: Duration,
     clients: BTreeMap<u64, Client>,
-    /// Lanes with the time at which they may be quiet, the earliest first.
-    due: VecDeque<(Duration, u64, Lane)>,
+    /// Lanes with the time at which they may be quiet, the earliest first: those of direct messages,
+    /// and the others.
+    due: [VecDeque<(Duration, u64, Lane)>; 2],
+}
+
+impl Lane {
+    /// Time without messages after which the lane is cut.
+    fn settle(self) -> Duration {
+        if self == Self::Direct { DIRECT } else { REPORTS }
+    }
 }
 
 /// The lanes of a connection.
@@ -76,10 +90,21 @@ struct Client {
     has_asked_for_queues: bool,
     /// Id of the player, from `welcome`.
     me: Option<u64>,
-    /// Whether the list of players, and that of games, are due on each side.
-    lists: [[bool; 2]; 2],
+    /// What is due on each side after a login.
+    due: [Due; 2],
     /// Whether the connection has ended: the last reports may have reached it or not.
     has_left: bool,
+}
+
+/// What is due after a login.
+#[derive(Debug, Clone, Copy, Default)]
+struct Due {
+    /// The list of players.
+    players: bool,
+    /// The list of games.
+    games: bool,
+    /// A report about the player of the client.
+    own: bool,
 }
 
 /// Direct messages that have not been compared.
@@ -99,10 +124,6 @@ struct Last {
 }
 
 impl Lanes {
-    pub(super) fn new(settle: Duration) -> Self {
-        Self { settle, clients: BTreeMap::new(), due: VecDeque::new() }
-    }
-
     /// Opens the lanes of a connection.
     pub(super) fn open(&mut self, conn: u64) {
         self.clients.insert(conn, Client::default());
@@ -135,42 +156,39 @@ impl Lanes {
     /// Notes a message of one side.
     pub(super) fn hear(&mut self, conn: u64, side: Side, heard: &Heard, now: Duration) {
         let Some(client) = self.clients.get_mut(&conn) else { return };
-        let of_side = &mut client.lists[side as usize];
+        let due = &mut client.due[side as usize];
         match heard {
             Heard::Routine => {}
             Heard::Direct(message) => {
                 if message["command"] == "welcome" {
-                    *of_side = [true, true];
+                    *due = Due { players: true, games: true, own: true };
                     client.me = message["id"].as_u64().or(client.me);
                 }
                 self.direct(conn, side, Arc::clone(message), now);
             }
             Heard::Players(players) => {
-                let (is_list, me) = (std::mem::take(&mut of_side[0]), client.me);
+                let me = client.me;
                 let own = players.iter().find(|(id, _)| Some(*id) == me);
-                // The player's own state belongs to the direct messages: whether there is one after
-                // the login is significant.
-                let list = match (own, is_list) {
-                    (Some((id, _)), true) => Some(json!([{"id": id}])),
-                    (Some((_, state)), false) => Some(json!([state.value])),
-                    (None, true) => Some(json!([])),
-                    (None, false) => None,
+                let own = own.map(|(id, _)| json!({"id": id}));
+                // Whether there is a list, and then a report about the player, is significant; the
+                // states of players are compared with those of all other reports.
+                let is_list = std::mem::take(&mut due.players);
+                let list = match (is_list, own) {
+                    (true, own) => Some(own.into_iter().collect::<Vec<_>>()),
+                    (false, Some(own)) if std::mem::take(&mut due.own) => Some(vec![own]),
+                    (false, _) => None,
                 };
                 if let Some(players) = list {
-                    self.direct(
-                        conn,
-                        side,
-                        Arc::new(json!({"command": "player_info", "players": players})),
-                        now,
-                    );
+                    let list = json!({"command": "player_info", "players": players});
+                    self.direct(conn, side, Arc::new(list), now);
                 }
-                for (id, state) in players.iter().filter(|(id, _)| Some(*id) != me) {
+                for (id, state) in players {
                     self.about(conn, side, Lane::Player(*id), state, now);
                 }
             }
             Heard::Game(uid, state) => self.about(conn, side, Lane::Game(*uid), state, now),
             Heard::Games(games) => {
-                if std::mem::take(&mut of_side[1]) {
+                if std::mem::take(&mut due.games) {
                     self.direct(conn, side, Arc::new(json!({"command": "game_info", "games": []})), now);
                 }
                 for (uid, state) in games {
@@ -183,7 +201,7 @@ impl Lanes {
                     states[side as usize] = Some(Arc::clone(&queue.state));
                 }
                 if client.queues_since.is_none() {
-                    self.due.push_back((now + self.settle, conn, Lane::Queues));
+                    self.due[1].push_back((now + REPORTS, conn, Lane::Queues));
                 }
                 client.queues_since = Some((client.queues_since.map_or(now, |(from, _)| from), now));
             }
@@ -196,7 +214,7 @@ impl Lanes {
             Some(direct) => direct.last = now,
             None => {
                 client.direct = Some(Direct { from: now, last: now, messages: Default::default() });
-                self.due.push_back((now + self.settle, conn, Lane::Direct));
+                self.due[0].push_back((now + DIRECT, conn, Lane::Direct));
             }
         }
     }
@@ -214,7 +232,7 @@ impl Lanes {
     fn about(&mut self, conn: u64, side: Side, lane: Lane, state: &Arc<State>, now: Duration) {
         let Some(client) = self.clients.get_mut(&conn) else { return };
         let about = client.about.entry(lane).or_insert_with(|| {
-            self.due.push_back((now + self.settle, conn, lane));
+            self.due[1].push_back((now + REPORTS, conn, lane));
             Last { from: now, last: now, states: [None, None] }
         });
         about.last = now;
@@ -224,9 +242,11 @@ impl Lanes {
     /// Compares the lanes that are quiet at this time; returns the pieces that differ.
     pub(super) fn settle(&mut self, now: Duration) -> Vec<Piece> {
         let mut pieces = Vec::new();
-        while self.due.front().is_some_and(|(due, ..)| *due <= now) {
-            let Some((_, conn, lane)) = self.due.pop_front() else { break };
-            pieces.extend(self.settle_lane(conn, lane, now, false));
+        for kind in 0..self.due.len() {
+            while self.due[kind].front().is_some_and(|(due, ..)| *due <= now) {
+                let Some((_, conn, lane)) = self.due[kind].pop_front() else { break };
+                pieces.extend(self.settle_lane(conn, lane, now, false));
+            }
         }
         pieces
     }
@@ -234,11 +254,14 @@ impl Lanes {
     /// Compares all lanes, at the end of the recording.
     pub(super) fn settle_all(&mut self, now: Duration) -> Vec<Piece> {
         let due = std::mem::take(&mut self.due);
-        due.into_iter().filter_map(|(_, conn, lane)| self.settle_lane(conn, lane, now, true)).collect()
+        due.into_iter()
+            .flatten()
+            .filter_map(|(_, conn, lane)| self.settle_lane(conn, lane, now, true))
+            .collect()
     }
 
     fn settle_lane(&mut self, conn: u64, lane: Lane, now: Duration, must: bool) -> Option<Piece> {
-        let settle = self.settle;
+        let settle = lane.settle();
         let client = self.clients.get_mut(&conn)?;
         let (from, last) = match lane {
             Lane::Direct => client.direct.as_ref().map(|direct| (direct.from, direct.last)),
@@ -247,8 +270,8 @@ impl Lanes {
         }?;
         let is_full = client.direct.as_ref().is_some_and(Direct::is_full) && lane == Lane::Direct;
         let is_quiet = last + settle <= now;
-        if !is_quiet && !is_full && !must && from + settle * RESTLESS > now {
-            self.due.push_back((now.max(last) + settle, conn, lane));
+        if !is_quiet && !is_full && !must && from + RESTLESS > now {
+            self.due[usize::from(lane != Lane::Direct)].push_back((now.max(last) + settle, conn, lane));
             return None;
         }
         let (findings, told) = match lane {

@@ -1,6 +1,6 @@
 //! The rounds of queues in the recording: when they were, and which matches they made.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,21 +13,24 @@ use super::ahead::{Ahead, Answer};
 /// Time within which all players of a round are sent that their match was found.
 const SENT_WITHIN: Duration = Duration::from_secs(2);
 
-/// Time around a round that made matches in which a report of its queue is about that round.
-const REPORTED_WITHIN: Duration = Duration::from_secs(3);
+/// Time around a round within which nothing else shows another one.
+const SAME_ROUND: Duration = Duration::from_secs(2);
 
-/// The rounds of all queues so far.
+/// The rounds of all queues: those that the recording shows ahead, and the last one of each.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     queues: HashMap<String, Seen>,
+    /// Rounds that are still to come.
+    due: BTreeSet<(Duration, String)>,
 }
 
 /// What was seen of a queue.
 #[derive(Debug, Default)]
 struct Seen {
-    /// The time of the next round, as it was sent last.
-    pops_at: Option<String>,
-    /// Times of the next round that were sent before that: late reports repeat them.
+    /// The time of the next round, as it was sent last, and the earliest time of the recording at
+    /// which it can be.
+    pop: Option<(String, Duration)>,
+    /// The one before: late reports repeat it.
     before: Option<String>,
     last_round: Option<Duration>,
 }
@@ -36,29 +39,51 @@ struct Seen {
 struct Found {
     conn: u64,
     player: PlayerId,
+    login: String,
     launch: Option<(u64, Arc<Value>)>,
 }
 
 impl Rounds {
-    /// Notes the time of a queue's next round in a report. Returns whether it shows a round that
-    /// has not been played yet.
-    pub(super) fn reported(&mut self, queue: &str, pops_at: &str, now: Duration) -> bool {
-        let seen = self.queues.entry(queue.to_owned()).or_default();
-        let is_known = [&seen.pops_at, &seen.before].iter().any(|known| known.as_deref() == Some(pops_at));
-        if is_known {
-            return false;
+    /// Notes the time of a queue's next round in a report that was recorded at `at`. If the time has
+    /// changed, the round that was announced before has been played.
+    pub(super) fn announce(&mut self, queue: &str, (pops_at, wait): &(String, Duration), at: Duration) {
+        let seen = match self.queues.get_mut(queue) {
+            Some(seen) => seen,
+            None => self.queues.entry(queue.to_owned()).or_default(),
+        };
+        if seen.before.as_ref() == Some(pops_at) {
+            return;
         }
-        seen.before = seen.pops_at.replace(pops_at.to_owned());
-        if seen.before.is_none() || seen.last_round.is_some_and(|last| now <= last + REPORTED_WITHIN) {
+        // Reports arrive late, and the one that was least late tells the time best.
+        let pop = at + *wait;
+        match &mut seen.pop {
+            Some((known, earliest)) if known == pops_at => *earliest = pop.min(*earliest),
+            last => {
+                let Some((known, earliest)) = last.replace((pops_at.clone(), pop)) else { return };
+                seen.before = Some(known);
+                // Otherwise the time was only changed.
+                if earliest <= at + SAME_ROUND {
+                    self.due.insert((earliest, queue.to_owned()));
+                }
+            }
+        }
+    }
+
+    /// Takes the next round until a time.
+    pub(super) fn take_due(&mut self, until: Duration) -> Option<(Duration, String)> {
+        let first = self.due.first().filter(|(due, _)| *due <= until).cloned()?;
+        self.due.remove(&first);
+        Some(first)
+    }
+
+    /// Begins a round; returns whether it is another one than the last.
+    pub(super) fn begin(&mut self, queue: &str, now: Duration) -> bool {
+        let seen = self.queues.entry(queue.to_owned()).or_default();
+        if seen.last_round.is_some_and(|last| now <= last + SAME_ROUND) {
             return false;
         }
         seen.last_round = Some(now);
         true
-    }
-
-    /// Notes a round that made matches.
-    pub(super) fn played(&mut self, queue: &str, now: Duration) {
-        self.queues.entry(queue.to_owned()).or_default().last_round = Some(now);
     }
 }
 
@@ -69,7 +94,7 @@ pub(super) fn matches(
     queue: &str,
     team_size: u32,
     now: Duration,
-    player: &dyn Fn(u64) -> Option<PlayerId>,
+    player: &dyn Fn(u64) -> Option<(PlayerId, String)>,
     invented: &mut dyn FnMut() -> GameId,
 ) -> Vec<RecordedMatch> {
     let (mut groups, mut alone) = (BTreeMap::<GameId, Vec<Found>>::new(), Vec::new());
@@ -84,7 +109,7 @@ pub(super) fn matches(
             continue;
         };
         found.is_given = true;
-        let Some(player) = player(conn) else { continue };
+        let Some((player, login)) = player(conn) else { continue };
         let mut launch = None;
         let mut game = None;
         for known in answers {
@@ -104,7 +129,7 @@ pub(super) fn matches(
                 _ => {}
             }
         }
-        let found = Found { conn, player, launch };
+        let found = Found { conn, player, login, launch };
         match game {
             Some(game) => groups.entry(game).or_default().push(found),
             None => alone.push(found),
@@ -142,6 +167,16 @@ fn recorded(game: GameId, mut group: Vec<Found>) -> RecordedMatch {
     for player in unknown {
         let team = usize::from(teams[0].len() >= half);
         teams[team].push(player);
+    }
+    // The first players of the teams give the game its name.
+    let names = || group.iter().find_map(|found| found.launch.as_ref()?.1["name"].as_str());
+    if let Some((_, other)) = names().and_then(|name| name.split_once(" Vs ")) {
+        let other = other.strip_prefix("Team ").unwrap_or(other);
+        let named = group.iter().find(|found| found.login == other);
+        let place = named.and_then(|found| teams[1].iter().position(|player| *player == found.player));
+        if let Some(place) = place {
+            teams[1][..=place].rotate_right(1);
+        }
     }
     let launches = || group.iter().filter_map(|found| Some((found.player, &found.launch.as_ref()?.1)));
     let faction = |(player, launch): (PlayerId, &Arc<Value>)| {

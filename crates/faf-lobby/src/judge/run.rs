@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faf_lobby_core::{
-    Audience, ConnId, Effect, Event, HoldReason, InitialState, Moment, RecordedMatch, Request, Timestamp,
-    World,
+    Audience, ConnId, Effect, Event, HoldReason, InitialState, Moment, RecordedMatch, Reply, Request,
+    Timestamp, World,
 };
 use faf_protocol::{
     ClientMessage, CommandError, Encode, GameId, Message, PlayerId, ServerMessage, WireFormat,
 };
 use faf_sessions::compare;
-use faf_sessions::differences::{Differences, Verb};
+use faf_sessions::differences::{Differences, TOO_LONG, Verb};
 use faf_sessions::recording::{Entry, Recorded, Side as End};
 
 use super::ahead::{Ahead, Next, What};
@@ -21,7 +21,7 @@ use super::answers::{self, Login};
 use super::bytes::{Bytes, Read};
 use super::findings::Findings;
 use super::heard::{Heard, Reading};
-use super::lanes::{Lanes, Side};
+use super::lanes::{Lanes, REPORTS, Side};
 use super::report::Report;
 use super::rounds::{self, Rounds};
 use crate::auth::passwords::PasswordThreads;
@@ -31,8 +31,8 @@ use crate::config::Settings;
 use crate::lobby::requests::RequestExecutor;
 use crate::store::{Store, StoreError};
 
-/// Time during which neither side has anything more to say, by default.
-const SETTLE: Duration = Duration::from_secs(3);
+/// Time after which nothing more follows about a connection that has ended.
+const FORGOTTEN: Duration = Duration::from_secs(20);
 
 /// Number of logins after which a database without any of these accounts must be another one.
 const LOGINS_WITHOUT_ACCOUNT: u64 = 20;
@@ -57,16 +57,12 @@ pub struct Judge<'a> {
     lanes: Lanes,
     findings: Findings<'a>,
     rounds: Rounds,
-    /// The report about queues that was read last.
-    last_queues: Option<Arc<Heard>>,
     report: Report,
     conns: BTreeMap<u64, Conn>,
     logged_in: BTreeSet<u64>,
     requests: VecDeque<(Option<ConnId>, Request)>,
     /// Connections that may be read again.
     ready: VecDeque<u64>,
-    /// Connections that the recorded server has ended, with the time at which they end here too.
-    ending: VecDeque<(Duration, u64)>,
     /// Connections that have ended, with the time at which nothing about them is open any more.
     gone: VecDeque<(Duration, u64)>,
     owners: HashMap<String, PlayerId>,
@@ -125,16 +121,14 @@ impl<'a> Judge<'a> {
             began_at,
             ahead: Ahead::default(),
             reading: Reading::default(),
-            lanes: Lanes::new(SETTLE),
-            findings: Findings::new(differences, SETTLE),
+            lanes: Lanes::default(),
+            findings: Findings::new(differences),
             rounds: Rounds::default(),
-            last_queues: None,
             report: Report::default(),
             conns: BTreeMap::new(),
             logged_in: BTreeSet::new(),
             requests: VecDeque::new(),
             ready: VecDeque::new(),
-            ending: VecDeque::new(),
             gone: VecDeque::new(),
             owners: HashMap::new(),
             invented: INVENTED_GAMES,
@@ -153,7 +147,16 @@ impl<'a> Judge<'a> {
             Entry::FromClient { conn, message } => What::Sent { conn: conn.0, message },
             Entry::BytesFromClient { conn, bytes } => What::SentBytes { conn: conn.0, bytes },
             Entry::FromServer { conn, message } => match self.reading.read(message.as_str()) {
-                Some(heard) => What::Heard { conn: conn.0, heard },
+                Some(heard) => {
+                    if let Heard::Queues(queues) = &*heard {
+                        for (queue, pop) in
+                            queues.iter().filter_map(|queue| Some((queue, queue.pop.as_ref()?)))
+                        {
+                            self.rounds.announce(&queue.name, pop, at);
+                        }
+                    }
+                    What::Heard { conn: conn.0, heard }
+                }
                 None => return Ok(()),
             },
             Entry::Closed { conn, by } => What::Closed { conn: conn.0, by },
@@ -181,7 +184,7 @@ impl<'a> Judge<'a> {
         }
         // What the lobby still has to say about the last messages.
         let last = self.now;
-        self.advance(last + SETTLE * 2).await?;
+        self.advance(last + REPORTS * 2).await?;
         let pieces = self.lanes.settle_all(self.now);
         self.findings.note(pieces, self.now);
         self.explain(None);
@@ -205,6 +208,10 @@ impl<'a> Judge<'a> {
     async fn play(&mut self, Next { at, what, number }: Next) -> Result<(), StoreError> {
         if self.has_stopped() {
             return Ok(());
+        }
+        while let Some((due, queue)) = self.rounds.take_due(at) {
+            self.advance(due).await?;
+            self.play_round(&queue).await?;
         }
         self.advance(at).await?;
         self.report.seconds = at.as_secs_f64();
@@ -292,6 +299,7 @@ impl<'a> Judge<'a> {
                     }
                     self.receive(conn, *message).await?;
                 }
+                Read::TooLong => self.findings.said(conn, Verb::Sends, TOO_LONG, self.now),
                 Read::End => {
                     self.lanes.ended(conn, Side::Ours, self.now);
                     self.disconnect(conn).await?;
@@ -312,18 +320,6 @@ impl<'a> Judge<'a> {
                     self.play_round(queue).await?;
                 }
             }
-            Heard::Queues(queues)
-                if !self.last_queues.as_ref().is_some_and(|last| Arc::ptr_eq(last, heard)) =>
-            {
-                self.last_queues = Some(Arc::clone(heard));
-                for queue in queues {
-                    if let Some(pops_at) = &queue.pops_at
-                        && self.rounds.reported(&queue.name, pops_at, self.now)
-                    {
-                        self.play_round(&queue.name).await?;
-                    }
-                }
-            }
             _ => {}
         }
         Ok(())
@@ -331,16 +327,21 @@ impl<'a> Judge<'a> {
 
     /// Plays the round of a queue that the recording shows at this time.
     async fn play_round(&mut self, queue: &str) -> Result<(), StoreError> {
+        if !self.rounds.begin(queue, self.now) {
+            return Ok(());
+        }
         let Some(team_size) =
             self.world.queues().find(|one| one.data().name == queue).map(|one| one.data().team_size)
         else {
             return Ok(self.report.remark("rounds of queues that the database does not have"));
         };
         let (conns, invented) = (&self.conns, &mut self.invented);
-        let player = |conn: u64| conns.get(&conn)?.player;
+        let player = |conn: u64| {
+            let conn = conns.get(&conn)?;
+            Some((conn.player?, conn.login.clone()?))
+        };
         let mut invent = || next_invented(invented);
         let matches = rounds::matches(&mut self.ahead, queue, team_size, self.now, &player, &mut invent);
-        self.rounds.played(queue, self.now);
         self.world.handle_timeout(self.moment());
         self.perform_effects();
         let (own, impossible) = self.world.play_recorded_round(queue, matches.clone());
@@ -357,17 +358,17 @@ impl<'a> Judge<'a> {
 
     async fn close(&mut self, conn: u64, by: End) -> Result<(), StoreError> {
         match by {
-            End::Client => {
-                self.disconnect(conn).await?;
-                self.lanes.left(conn);
-                self.gone.push_back((self.now + SETTLE * 4, conn));
-            }
+            End::Client => {}
             End::Server => {
                 self.findings.said(conn, Verb::Receives, &compare::end().to_string(), self.now);
                 self.lanes.ended(conn, Side::Recorded, self.now);
-                self.ending.push_back((self.now + SETTLE, conn));
             }
         }
+        // The client sends nothing more, so the connection ends here, too. The lobby would have
+        // ended it before, as it receives everything earlier.
+        self.disconnect(conn).await?;
+        self.lanes.left(conn);
+        self.gone.push_back((self.now + FORGOTTEN, conn));
         Ok(())
     }
 
@@ -396,12 +397,6 @@ impl<'a> Judge<'a> {
         let pieces = self.lanes.settle(self.now);
         self.findings.note(pieces, self.now);
         self.explain(Some(self.now));
-        while self.ending.front().is_some_and(|(due, _)| *due <= self.now) {
-            let Some((_, conn)) = self.ending.pop_front() else { break };
-            self.lanes.left(conn);
-            self.disconnect(conn).await?;
-            self.gone.push_back((self.now + SETTLE * 4, conn));
-        }
         while self.gone.front().is_some_and(|(due, _)| *due <= self.now) {
             let Some((_, conn)) = self.gone.pop_front() else { break };
             self.conns.remove(&conn);
@@ -448,11 +443,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    async fn reply(
-        &mut self,
-        conn: Option<ConnId>,
-        request: Request,
-    ) -> Result<faf_lobby_core::Reply, StoreError> {
+    async fn reply(&mut self, conn: Option<ConnId>, request: Request) -> Result<Reply, StoreError> {
         let store = &self.executor.store;
         let (conn, now) = (conn.map_or(0, |conn| conn.0), self.now);
         Ok(match request {
@@ -474,7 +465,15 @@ impl<'a> Judge<'a> {
                 self.note_login(conn, &login, account.map(|account| account.login));
                 ticket.reply(reply)
             }
-            other => self.executor.perform(other).await,
+            other => {
+                let reply = self.executor.perform(other).await;
+                if let Reply::StoreGame(_, Ok(Ok(ratings))) = &reply {
+                    for change in ratings {
+                        self.findings.rated(change.player, self.now);
+                    }
+                }
+                reply
+            }
         })
     }
 

@@ -6,18 +6,16 @@ use faf_lobby::config::Settings;
 use faf_lobby::judge::Report;
 use faf_lobby::store::Store;
 use faf_lobby_store::memory::{Memory, SharedMemory};
-use faf_sessions::differences::Differences;
 use faf_sessions::recording::Recorded;
 use faf_testkit::recorded_evening::{RecordedEvening, record};
 
 use crate::rig;
 
-/// Judges entries by no differences at all: the recorded lobby is this one.
+/// Judges entries of this lobby.
 pub(crate) async fn judge(database: &Memory, entries: impl IntoIterator<Item = Recorded>) -> Report {
     let store = Store::Memory(SharedMemory::new(database.clone()));
-    let none = Differences::read("difference = []").unwrap();
     let settings = Settings { queue_pop_time_max: 30.0, ..Settings::default() };
-    rig::judge_with(&settings, store, &none, entries).await
+    rig::judge(&settings, store, entries).await
 }
 
 #[tokio::test]

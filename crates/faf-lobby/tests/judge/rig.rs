@@ -3,7 +3,7 @@
 use faf_lobby::config::Settings;
 use faf_lobby::judge::{Judge, Report};
 use faf_lobby::store::{SeedFile, Store};
-use faf_sessions::differences::{self, Differences};
+use faf_sessions::differences;
 use faf_sessions::recording::Recorded;
 use faf_testkit::golden;
 use serde_json::Value;
@@ -11,14 +11,10 @@ use serde_json::Value;
 /// Returns a database with the seed of the sessions. Nobody needs a password there: the recording
 /// says whose it was.
 pub(crate) async fn seeded() -> Store {
-    let mut seed: Value = serde_json::from_str(&golden::text(&golden::seed())).unwrap();
-    for user in seed["users"].as_array_mut().unwrap() {
-        for secret in ["password", "password_sha256_hex"] {
-            user.as_object_mut().unwrap().remove(secret);
-        }
-    }
+    let mut seed = SeedFile::parse(&golden::text(&golden::seed())).unwrap();
+    seed.users.iter_mut().for_each(|user| user.hash = "no hash".to_owned());
     let store = Store::in_memory();
-    store.plant(SeedFile::parse(&seed.to_string()).unwrap()).await.unwrap();
+    store.plant(seed).await.unwrap();
     store
 }
 
@@ -40,25 +36,15 @@ pub(crate) fn settings(overrides: &Value) -> Settings {
     }
 }
 
-/// Judges entries by a list of differences.
-pub(crate) async fn judge_with(
-    settings: &Settings,
-    store: Store,
-    differences: &Differences,
-    entries: impl IntoIterator<Item = Recorded>,
-) -> Report {
-    let mut judge = Judge::begin(settings, store, differences).await.unwrap();
-    for entry in entries {
-        judge.add(entry).await.unwrap();
-    }
-    judge.finish().await.unwrap()
-}
-
 /// Judges entries by the differences of this repository's server.
 pub(crate) async fn judge(
     settings: &Settings,
     store: Store,
     entries: impl IntoIterator<Item = Recorded>,
 ) -> Report {
-    judge_with(settings, store, &differences::OWN, entries).await
+    let mut judge = Judge::begin(settings, store, &differences::OWN).await.unwrap();
+    for entry in entries {
+        judge.add(entry).await.unwrap();
+    }
+    judge.finish().await.unwrap()
 }

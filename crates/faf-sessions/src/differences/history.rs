@@ -33,13 +33,13 @@ pub enum Verb {
 }
 
 /// Name of the broker's receivers; their messages begin with the routing key.
-const BROKER: &str = "the broker";
+pub const BROKER: &str = "the broker";
 
 /// Name of the policy service.
 const POLICY_SERVICE: &str = "the policy service";
 
 /// Text for a QDataStream block that is too long for any server to accept.
-const TOO_LONG: &str = "a block beyond the limit";
+pub const TOO_LONG: &str = "a block beyond the limit";
 
 impl History {
     /// Adds a message, a JSON object with its members in the order of their names, after all earlier

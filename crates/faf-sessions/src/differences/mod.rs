@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::compare::Finding;
 
 use history::Condition;
-pub use history::{History, Verb};
+pub use history::{BROKER, History, TOO_LONG, Verb};
 use pattern::Pattern;
 pub use stream::{Explained, Explanation};
 
