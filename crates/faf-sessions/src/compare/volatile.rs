@@ -48,7 +48,8 @@ pub(super) fn constant(mut message: Value) -> Value {
 }
 
 /// Replaces the times of a game, of which only the presence counts, and sorts its teams.
-pub(super) fn constant_game(mut game: Value) -> Value {
+#[must_use]
+pub fn constant_game(mut game: Value) -> Value {
     hide_time_of_day(&mut game, "hosted_at");
     if let Some(time @ Value::Number(_)) = game.get_mut("launched_at") {
         *time = TIME.into();
