@@ -13,6 +13,7 @@ mod hostile;
 mod http;
 mod http_client;
 mod kills;
+mod kills_at_random;
 mod large_messages;
 mod lobby;
 mod locked_database;
