@@ -1,13 +1,10 @@
-//! What must hold in the end.
+//! The check of the database in the end: no result is lost, and no game is rated twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use faf_lobby::store::facts::{Facts, PlayerFact};
 use faf_protocol::{GameId, PlayerId};
-use faf_testkit::services::rabbitmq;
-use serde_json::Value;
 
-use super::Services;
 use super::players::{Pair, host_wins};
 
 /// Checks that every game is stored with its results, and was rated once.
@@ -37,35 +34,4 @@ pub(super) fn check_results(facts: &Facts, pairs: &[Pair]) {
             assert_eq!(stored as usize, games.len(), "player {player}");
         }
     }
-}
-
-/// Checks the messages of the queue, and returns the number of those that came before.
-pub(super) async fn check_messages(services: &Services, facts: &Facts) -> usize {
-    let client = rabbitmq::Client::connect(services.rabbit, &services.vhost).await;
-    let count = client.waiting("theirs").await;
-    let mut messages = client.consume("theirs", true).await;
-    let mut by_game: BTreeMap<u64, Vec<Option<u64>>> = BTreeMap::new();
-    let mut by_player: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-    let mut repeated = 0;
-    for _ in 0..count {
-        let body: Value = serde_json::from_str(&messages.next().await.body).unwrap();
-        let (game, player) = (body["game_id"].as_u64().unwrap(), body["player_id"].as_u64());
-        let of_game = by_game.entry(game).or_default();
-        if of_game.contains(&player) {
-            repeated += 1;
-            continue;
-        }
-        of_game.push(player);
-        by_player.entry(player.unwrap_or_default()).or_default().push(game);
-    }
-    assert_eq!(by_game.len(), facts.games.len());
-    for game in &facts.games {
-        // The results, and both ratings.
-        let host = u64::from(game.host.0);
-        assert_eq!(by_game[&u64::from(game.id.0)], [None, Some(host), Some(host + 1)], "game {}", game.id);
-    }
-    for (player, games) in by_player.iter().filter(|(player, _)| **player > 0) {
-        assert!(games.is_sorted(), "player {player}: {games:?}");
-    }
-    repeated
 }

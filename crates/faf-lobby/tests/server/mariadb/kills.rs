@@ -6,27 +6,22 @@
 //! acknowledged and lost is missing in the end. A message is acknowledged when the reply to a
 //! question that was sent after it arrives.
 
-mod checks;
-mod players;
-
-use std::collections::VecDeque;
-use std::process::{Command, Stdio};
+use std::collections::{BTreeMap, VecDeque};
+use std::process::Stdio;
 use std::sync::Arc;
 
-use faf_lobby::config::{DatabaseAddress, Settings};
-use faf_lobby::store::{SeedFile, Store};
-use faf_protocol::Secret;
-use faf_testkit::services::mariadb::{self, Database, MariaServer};
+use faf_lobby::store::facts::Facts;
+use faf_testkit::services::mariadb::MariaServer;
 use faf_testkit::services::rabbitmq::{self, RabbitMq};
 use faf_testkit::serving::Serving;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::games::MAP;
+use super::checks::check_results;
+use super::parts::Parts;
+use super::players::{Pair, random};
 use crate::support::soon;
-use checks::{check_messages, check_results};
-use players::{Pair, name, random};
 
 /// Environment variable with the number of times that the server is killed.
 const KILLS: &str = "LOBBY_KILLS";
@@ -41,67 +36,19 @@ const MESSAGES: u64 = 120;
 /// Exchange of the server.
 const EXCHANGE: &str = "faf-lobby";
 
-/// The parts that stay when the server is killed.
-struct Services {
-    database: Database,
-    rabbit: &'static RabbitMq,
-    vhost: String,
-}
-
-impl Services {
-    /// Starts a database with players and a map, and a broker with a queue of another service.
-    async fn start() -> Self {
-        let database = MariaServer::shared().database(146);
-        let rabbit = RabbitMq::shared();
-        let services = Self { database, rabbit, vhost: rabbit.vhost() };
-        let store = services.store();
-        let users = (1..=2 * PAIRS).map(|id| json!({"id": id, "login": name(id), "password": "secret"}));
-        let users: Vec<Value> = users.collect();
-        let mut seed: Value = serde_json::from_str(MAP).unwrap();
-        seed["users"] = users.into();
-        store.seed(SeedFile::parse(&seed.to_string()).unwrap()).await.unwrap();
-        let client = rabbitmq::Client::connect(rabbit, &services.vhost).await;
-        client.declare_exchange(EXCHANGE).await;
-        client.declare_queue("theirs", EXCHANGE, &["success.#"]).await;
-        services
-    }
-
-    fn address(&self) -> String {
-        let Database { server, name } = &self.database;
-        format!("mysql://{}@127.0.0.1:{}/{name}", mariadb::USER, server.port())
-    }
-
-    fn store(&self) -> Store {
-        let settings = Settings {
-            database: DatabaseAddress::try_from(self.address()).unwrap(),
-            database_password: Secret::new(mariadb::PASSWORD),
-            ..Settings::default()
-        };
-        Store::open(&settings.database()).unwrap()
-    }
-
-    /// Starts a server in a process of its own.
-    fn serve(&self) -> Serving {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_faf-lobby"));
-        for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("FAF_LOBBY_")) {
-            command.env_remove(variable);
-        }
-        command.args(["--simple-json", "127.0.0.1:0", "--qdatastream", "off", "--websocket", "off"]);
-        command.args(["--http", "off", "--log", "off", "--wait-for-database", "60"]);
-        command.args(["--database", &self.address(), "--broker-host", "127.0.0.1"]);
-        command.args(["--broker-port", &self.rabbit.port().to_string(), "--broker-vhost", &self.vhost]);
-        command.args(["--broker-user", rabbitmq::USER]);
-        command.env("FAF_LOBBY_BROKER_PASSWORD", rabbitmq::PASSWORD);
-        command.env("FAF_LOBBY_DATABASE_PASSWORD", mariadb::PASSWORD);
-        Serving::start(command.stdin(Stdio::null()).stderr(Stdio::null()))
-    }
-}
+/// Queue of another service.
+const QUEUE: &str = "theirs";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs mariadbd and rabbitmq-server; .ci/run runs it"]
 async fn results_and_messages_for_the_broker_survive_kills_at_random_moments() {
     let kills: u32 = std::env::var(KILLS).map_or(25, |text| text.parse().unwrap());
-    let services = Services::start().await;
+    let rabbit = RabbitMq::shared();
+    let parts = Parts::new(&MariaServer::shared(), PAIRS).await.with_broker(rabbit);
+    let client = rabbitmq::Client::connect(rabbit, &parts.vhost).await;
+    client.declare_exchange(EXCHANGE).await;
+    client.declare_queue(QUEUE, EXCHANGE, &["success.#"]).await;
+    drop(client);
     let acknowledged = Arc::new(watch::Sender::new(0));
     let mut pairs: Vec<Pair> =
         (0..PAIRS).map(|number| Pair::new(number, Arc::clone(&acknowledged))).collect();
@@ -109,7 +56,8 @@ async fn results_and_messages_for_the_broker_survive_kills_at_random_moments() {
     for kill in 0..=kills {
         let is_last = kill == kills;
         acknowledged.send_replace(0);
-        let server = services.serve();
+        let mut command = parts.command();
+        let server = Serving::start(command.args(["--http", "off", "--log", "off"]).stderr(Stdio::null()));
         let mut playing = JoinSet::new();
         for mut pair in pairs.drain(..) {
             let address = server.address("tcp://");
@@ -128,6 +76,10 @@ async fn results_and_messages_for_the_broker_survive_kills_at_random_moments() {
                     pair
                 })
                 .collect();
+            // A server that has no broker yet would leave its messages to the next one.
+            let store = parts.store();
+            let delivered = async { while !store.facts().await.unwrap().outbox.is_empty() {} };
+            soon("the messages are delivered", delivered).await;
             server.signal("-TERM");
             server.signal("-TERM");
             assert_eq!(server.wait().1, Some(0));
@@ -143,21 +95,51 @@ async fn results_and_messages_for_the_broker_survive_kills_at_random_moments() {
         drop(server);
         pairs = playing.join_all().await.into_iter().map(|(pair, _)| pair).collect();
         for pair in &mut pairs {
-            pair.look(&services.database);
+            pair.look(&parts.database);
             if let Some(game) = &pair.game {
                 live += 1;
                 unacknowledged += game.left.iter().map(VecDeque::len).sum::<usize>();
             }
         }
     }
-    let facts = services.store().facts().await.unwrap();
+    let facts = parts.store().facts().await.unwrap();
     check_results(&facts, &pairs);
-    assert_eq!(facts.outbox, []);
-    let repeated = check_messages(&services, &facts).await;
+    let repeated = check_messages(rabbit, &parts.vhost, &facts).await;
     println!(
         "{kills} kills, {} games; {live} were live at a kill, with {unacknowledged} messages to come; {repeated} \
          messages came to the broker more than once",
         facts.games.len(),
     );
     assert!(live > kills / 2, "the games did not end while the server was killed");
+}
+
+/// Checks the messages of the queue, and returns the number of those that came before.
+async fn check_messages(rabbit: &RabbitMq, vhost: &str, facts: &Facts) -> usize {
+    let client = rabbitmq::Client::connect(rabbit, vhost).await;
+    let count = client.waiting(QUEUE).await;
+    let mut messages = client.consume(QUEUE, true).await;
+    let mut by_game: BTreeMap<u64, Vec<Option<u64>>> = BTreeMap::new();
+    let mut by_player: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    let mut repeated = 0;
+    for _ in 0..count {
+        let body: Value = serde_json::from_str(&messages.next().await.body).unwrap();
+        let (game, player) = (body["game_id"].as_u64().unwrap(), body["player_id"].as_u64());
+        let of_game = by_game.entry(game).or_default();
+        if of_game.contains(&player) {
+            repeated += 1;
+            continue;
+        }
+        of_game.push(player);
+        by_player.entry(player.unwrap_or_default()).or_default().push(game);
+    }
+    assert_eq!(by_game.len(), facts.games.len());
+    for game in &facts.games {
+        // The results, and both ratings.
+        let host = u64::from(game.host.0);
+        assert_eq!(by_game[&u64::from(game.id.0)], [None, Some(host), Some(host + 1)], "game {}", game.id);
+    }
+    for (player, games) in by_player.iter().filter(|(player, _)| **player > 0) {
+        assert!(games.is_sorted(), "player {player}: {games:?}");
+    }
+    repeated
 }

@@ -24,10 +24,10 @@ pub(super) fn random(limit: u64) -> u64 {
 }
 
 /// A player who is logged in.
-struct Player(Client);
+pub(super) struct Player(Client);
 
 impl Player {
-    async fn log_in(address: &str, name: &str) -> Result<Self, Cut> {
+    pub(super) async fn log_in(address: &str, name: &str) -> Result<Self, Cut> {
         let stream = TcpStream::connect(address).await.map_err(|_| Cut)?;
         let client = Client::over(stream, WireFormat::SimpleJson, "/", &[]).await.map_err(|_| Cut)?;
         let mut player = Self(client);
@@ -39,17 +39,17 @@ impl Player {
         Ok(player)
     }
 
-    async fn send(&mut self, message: &str) -> Result<(), Cut> {
+    pub(super) async fn send(&mut self, message: &str) -> Result<(), Cut> {
         let message: Message = message.parse().unwrap();
         soon(message.as_str(), self.0.writer.send(&message)).await.map_err(|_| Cut)
     }
 
-    async fn play(&mut self, (command, args): (&str, &str)) -> Result<(), Cut> {
+    pub(super) async fn play(&mut self, (command, args): (&str, &str)) -> Result<(), Cut> {
         self.send(&format!(r#"{{"command":"{command}","target":"game","args":[{args}]}}"#)).await
     }
 
     /// Returns the next message with this command.
-    async fn receive(&mut self, command: &str) -> Result<Value, Cut> {
+    pub(super) async fn receive(&mut self, command: &str) -> Result<Value, Cut> {
         soon(command, async {
             loop {
                 let message = self.0.reader.read().await.map_err(|_| Cut)?;
@@ -61,7 +61,7 @@ impl Player {
         .await
     }
 
-    async fn settle(&mut self) -> Result<(), Cut> {
+    pub(super) async fn settle(&mut self) -> Result<(), Cut> {
         self.send(QUESTION).await?;
         self.receive("session").await.map(drop)
     }
@@ -134,16 +134,21 @@ impl Pair {
                 if only_this_game {
                     return Ok(());
                 }
-                let id = self.open_lobby(&mut host, &mut guest).await?;
-                let game = self.game.insert(Playing::new(id));
-                host.play(("GameState", r#""Launching""#)).await?;
-                host.settle().await?;
-                game.is_launched = true;
-                self.count();
+                self.begin(&mut host, &mut guest).await?;
             }
             self.finish([&mut host, &mut guest]).await?;
-            self.played.extend(self.game.take().map(|game| game.id));
         }
+    }
+
+    /// Launches a game.
+    pub(super) async fn begin(&mut self, host: &mut Player, guest: &mut Player) -> Result<(), Cut> {
+        let id = self.open_lobby(host, guest).await?;
+        let game = self.game.insert(Playing::new(id));
+        host.play(("GameState", r#""Launching""#)).await?;
+        host.settle().await?;
+        game.is_launched = true;
+        self.count();
+        Ok(())
     }
 
     async fn open_lobby(&self, host: &mut Player, guest: &mut Player) -> Result<GameId, Cut> {
@@ -177,7 +182,7 @@ impl Pair {
     }
 
     /// Sends the messages that are left, all at once or one after the other.
-    async fn finish(&mut self, mut players: [&mut Player; 2]) -> Result<(), Cut> {
+    pub(super) async fn finish(&mut self, mut players: [&mut Player; 2]) -> Result<(), Cut> {
         let is_hasty = random(2) == 0;
         let game = self.game.as_mut().unwrap();
         if is_hasty {
@@ -200,6 +205,7 @@ impl Pair {
                 self.acknowledged.send_modify(|count| *count += 1);
             }
         }
+        self.played.extend(self.game.take().map(|game| game.id));
         Ok(())
     }
 
