@@ -13,6 +13,7 @@ mod encode;
 mod exit;
 mod login;
 mod render;
+mod schema;
 mod tap;
 
 use std::io;
@@ -47,6 +48,10 @@ enum Command {
     /// Pass on every byte between clients and a server, and record what they say
     #[command(after_help = exit::HELP)]
     Tap(tap::Arguments),
+    /// Print the contract of the protocol, made from the code: JSON Schema, AsyncAPI or a reference
+    /// for people
+    #[command(after_help = exit::HELP)]
+    Schema(schema::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +61,7 @@ fn main() -> ExitCode {
         Command::Connect(arguments) => block_on(connect::run(arguments)),
         Command::Bridge(arguments) => block_on(bridge::run(arguments)),
         Command::Tap(arguments) => block_on(tap::run(arguments)),
+        Command::Schema(arguments) => schema::run(&arguments, &mut io::stdout().lock()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
