@@ -11,6 +11,7 @@ mod decode;
 mod dial;
 mod encode;
 mod exit;
+mod lint;
 mod login;
 mod render;
 mod schema;
@@ -48,6 +49,9 @@ enum Command {
     /// Pass on every byte between clients and a server, and record what they say
     #[command(after_help = exit::HELP)]
     Tap(tap::Arguments),
+    /// Pass on every byte between clients and a server, and report what leaves the contract
+    #[command(after_help = exit::HELP)]
+    Lint(lint::Arguments),
     /// Print the contract of the protocol, made from the code: JSON Schema, AsyncAPI or a reference
     /// for people
     #[command(after_help = exit::HELP)]
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         Command::Connect(arguments) => block_on(connect::run(arguments)),
         Command::Bridge(arguments) => block_on(bridge::run(arguments)),
         Command::Tap(arguments) => block_on(tap::run(arguments)),
+        Command::Lint(arguments) => block_on(lint::run(arguments)),
         Command::Schema(arguments) => schema::run(&arguments, &mut io::stdout().lock()),
     };
     match result {
