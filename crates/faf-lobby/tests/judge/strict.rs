@@ -57,7 +57,7 @@ async fn every_change_is_found() {
             });
             match report.is_equal() {
                 true if is_allowed => {}
-                true => writeln!(missed, "{name}: {command} {member} {how}").unwrap(),
+                true => writeln!(missed, "{name}: {command} {member} {how}\n{report}").unwrap(),
                 false => found += 1,
             }
         }

@@ -120,7 +120,7 @@ impl Received {
         let (mut is_list_due, mut own_id) = (false, None);
         for message in messages {
             match message["command"].as_str() {
-                Some("player_info") => {
+                Some("player_info") if message["players"].is_array() => {
                     let mut ids = Vec::new();
                     let is_list = std::mem::take(&mut is_list_due);
                     for player in message["players"].as_array().into_iter().flatten() {
@@ -137,7 +137,7 @@ impl Received {
                 Some("game_info") if message.get("uid").is_some() => {
                     heard.games.insert(message["uid"].as_u64().unwrap_or_default(), constant_game(message));
                 }
-                Some("game_info") => {
+                Some("game_info") if message["games"].is_array() => {
                     let games = games_by_uid(&message["games"]);
                     let uids: Vec<u64> = games.keys().copied().collect();
                     heard.direct.push(json!({"command": "game_info", "games": uids}));
