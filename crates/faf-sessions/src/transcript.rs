@@ -12,6 +12,8 @@ use faf_protocol::{Message, WireFormat};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::compare::broker;
+
 /// One recorded session.
 #[derive(Debug, Clone)]
 pub struct Transcript {
@@ -83,6 +85,9 @@ pub enum Sent {
 pub struct Publication {
     /// Routing key of the message.
     pub routing_key: String,
+    /// Number of the delivery mode: 1 for a transient message, 2 for one that survives a restart of
+    /// the broker.
+    pub delivery_mode: u8,
     /// Body of the message.
     pub body: Value,
 }
@@ -98,6 +103,13 @@ pub struct Http {
     pub content_type: String,
     /// Body of the response: JSON if it is valid JSON, else text.
     pub body: Value,
+}
+
+/// In the form of [`broker::record`].
+impl From<&Publication> for Value {
+    fn from(Publication { routing_key, delivery_mode, body }: &Publication) -> Self {
+        broker::record(routing_key, *delivery_mode, body)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -184,7 +196,8 @@ impl Transcript {
         let mut lines = text.lines().enumerate();
         let head = lines.next().map_or("", |(_, head)| head);
         let Head { meta } = serde_json::from_str(head).map_err(|error| invalid(0, error.to_string()))?;
-        let (mut records, mut times, mut now, mut longest_pause) = (Vec::new(), Vec::new(), 0, 0);
+        let (mut records, mut times) = (Vec::new(), Vec::new());
+        let (mut now, mut longest_pause) = (0, 0);
         for (number, line) in lines {
             let read: Line =
                 serde_json::from_str(line).map_err(|error| invalid(number, error.to_string()))?;

@@ -113,9 +113,12 @@ pub(crate) enum Lifecycle {
     Draining {
         until: Duration,
     },
-    /// Connections are closed, the next of them at this time, and nothing else is done.
+    /// Connections are closed, the last writes are made, and nothing else is done.
     Closing {
+        /// Time of the next step.
         next: Duration,
+        /// Time at which the rest is given up.
+        until: Duration,
     },
     Stopped,
 }

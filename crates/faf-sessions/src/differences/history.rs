@@ -231,7 +231,7 @@ pub(crate) mod tests {
 {"t_ms":2,"conn":"A","dir":"c2s","msg":{"command":"game_join","uid":8}}
 {"t_ms":2,"conn":"B","dir":"c2s","raw_b64":"AAAADAAAAAgAUABJAE4AR/////8="}
 {"t_ms":3,"conn":"B","event":"closed_by_server"}
-{"t_ms":3,"mq":{"routing_key":"success.x","body":{"b":1,"a":2}}}"#;
+{"t_ms":3,"mq":{"routing_key":"success.x","delivery_mode":2,"body":{"b":1,"a":2}}}"#;
         History::of(&Transcript::read(text).unwrap())
     }
 

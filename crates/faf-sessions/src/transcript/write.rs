@@ -76,8 +76,8 @@ fn line(record: &Record, at: Duration) -> String {
             json!({"http": {"path": path, "status": status, "content_type": content_type, "body": body}})
         }
         Record::Database(tables) => json!({"db": tables}),
-        Record::Publication(Publication { routing_key, body }) => {
-            json!({"mq": {"routing_key": routing_key, "body": body}})
+        Record::Publication(Publication { routing_key, delivery_mode, body }) => {
+            json!({"mq": {"routing_key": routing_key, "delivery_mode": delivery_mode, "body": body}})
         }
         Record::Keys(keys) => json!({"jwks": keys}),
         Record::PolicyRequest(request) => json!({"policy_request": request}),
@@ -97,7 +97,7 @@ fn a_written_session_is_read_again() {
 {"t_ms":3,"conn":"A","dir":"c2s","raw":"x\n"}
 {"t_ms":4,"barrier":"settled"}
 {"t_ms":5,"step":"next"}
-{"t_ms":6,"mq":{"routing_key":"success.x","body":{"b":1}}}
+{"t_ms":6,"mq":{"routing_key":"success.x","delivery_mode":2,"body":{"b":1}}}
 {"t_ms":7,"db":{"login":{"added_or_changed":[]}}}
 {"t_ms":8,"http":{"path":"/x","status":200,"content_type":"text/plain","body":"y"}}
 {"t_ms":9,"jwks":{"keys":[]}}
