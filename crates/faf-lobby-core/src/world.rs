@@ -65,6 +65,10 @@ impl World {
         Self { lobby }
     }
 
+    pub(crate) fn lobby_mut(&mut self) -> &mut Lobby {
+        &mut self.lobby
+    }
+
     /// Handles an event. Timers that are due run first.
     pub fn handle(&mut self, now: Moment, event: Event) {
         self.handle_timeout(now);

@@ -1,6 +1,9 @@
 //! Scripted sessions, as those that were recorded from the original server: one JSON object per
 //! record (`golden/sessions/README.md`).
 
+mod entries;
+mod write;
+
 use std::time::Duration;
 
 use base64::Engine;
@@ -9,6 +12,8 @@ use faf_protocol::{Message, WireFormat};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::compare::broker;
+
 /// One recorded session.
 #[derive(Debug, Clone)]
 pub struct Transcript {
@@ -16,6 +21,8 @@ pub struct Transcript {
     pub overrides: Value,
     /// Records in the order of the session.
     pub records: Vec<Record>,
+    /// Time of each record since the session began.
+    pub times: Vec<Duration>,
     /// Longest time without a record; pings and broadcasts about queues come in any pause.
     pub longest_pause: Duration,
 }
@@ -78,6 +85,9 @@ pub enum Sent {
 pub struct Publication {
     /// Routing key of the message.
     pub routing_key: String,
+    /// Number of the delivery mode: 1 for a transient message, 2 for one that survives a restart of
+    /// the broker.
+    pub delivery_mode: u8,
     /// Body of the message.
     pub body: Value,
 }
@@ -93,6 +103,13 @@ pub struct Http {
     pub content_type: String,
     /// Body of the response: JSON if it is valid JSON, else text.
     pub body: Value,
+}
+
+/// In the form of [`broker::record`].
+impl From<&Publication> for Value {
+    fn from(Publication { routing_key, delivery_mode, body }: &Publication) -> Self {
+        broker::record(routing_key, *delivery_mode, body)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -155,7 +172,7 @@ struct Generated {
 pub struct InvalidTranscript {
     /// Number of the line, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The reason why it is not a record.
     pub reason: String,
 }
 
@@ -179,7 +196,8 @@ impl Transcript {
         let mut lines = text.lines().enumerate();
         let head = lines.next().map_or("", |(_, head)| head);
         let Head { meta } = serde_json::from_str(head).map_err(|error| invalid(0, error.to_string()))?;
-        let (mut records, mut now, mut longest_pause) = (Vec::new(), 0, 0);
+        let (mut records, mut times) = (Vec::new(), Vec::new());
+        let (mut now, mut longest_pause) = (0, 0);
         for (number, line) in lines {
             let read: Line =
                 serde_json::from_str(line).map_err(|error| invalid(number, error.to_string()))?;
@@ -191,9 +209,10 @@ impl Transcript {
                 now = time;
             }
             records.push(record);
+            times.push(Duration::from_millis(time));
         }
         let longest_pause = Duration::from_millis(longest_pause);
-        Ok(Self { overrides: meta.config_overrides, records, longest_pause })
+        Ok(Self { overrides: meta.config_overrides, records, times, longest_pause })
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod bridge;
 mod capture;
+mod carrier;
 mod connect;
 mod decode;
 mod dial;
@@ -12,6 +13,8 @@ mod encode;
 mod exit;
 mod login;
 mod render;
+mod schema;
+mod tap;
 
 use std::io;
 use std::process::ExitCode;
@@ -42,6 +45,13 @@ enum Command {
     /// Accept clients in one wire format and speak another one to a server
     #[command(after_help = exit::HELP)]
     Bridge(bridge::Arguments),
+    /// Print the contract of the protocol, made from the code: JSON Schema, AsyncAPI or a reference
+    /// for people
+    #[command(after_help = exit::HELP)]
+    Schema(schema::Arguments),
+    /// Pass on every byte between clients and a server, and record what they say
+    #[command(after_help = exit::HELP)]
+    Tap(tap::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +60,8 @@ fn main() -> ExitCode {
         Command::Encode(capture) => encode::run(&capture, &mut io::stdin().lock(), &mut io::stdout().lock()),
         Command::Connect(arguments) => block_on(connect::run(arguments)),
         Command::Bridge(arguments) => block_on(bridge::run(arguments)),
+        Command::Schema(arguments) => schema::run(&arguments, &mut io::stdout().lock()),
+        Command::Tap(arguments) => block_on(tap::run(arguments)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

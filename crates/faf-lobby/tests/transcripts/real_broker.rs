@@ -7,8 +7,7 @@ use faf_testkit::golden::sessions;
 use faf_testkit::services::rabbitmq::{Client, PASSWORD, RabbitMq, USER};
 use serde_json::Value;
 
-use crate::broker;
-use crate::replay::{Over, replay_with};
+use crate::{Over, replay_with};
 
 /// The session with a game that is played to a rating.
 const SESSION: &str = "35_rated_custom_game";
@@ -23,7 +22,7 @@ fn publications_of_a_rated_game_are_at_the_broker() {
         .iter()
         .filter_map(|record| match record {
             Record::Publication(publication) if !is_report(&publication.routing_key) => {
-                Some(faf_sessions::compare::broker::record(&publication.routing_key, &publication.body))
+                Some(publication.into())
             }
             _ => None,
         })
@@ -36,25 +35,27 @@ fn publications_of_a_rated_game_are_at_the_broker() {
         let client = Client::connect(rabbit, &vhost).await;
         client.declare_exchange("faf-lobby").await;
         client.declare_queue("theirs", "faf-lobby", &["success.#", "request.#"]).await;
-        let findings = replay_with(&transcript, Over::Recorded, |settings| {
+        let replayed = replay_with(&transcript, Over::Recorded, |settings| {
             settings.broker_host = "127.0.0.1".to_owned();
             settings.broker_port = rabbit.port();
             settings.broker_user = USER.to_owned();
             settings.broker_password = Secret::new(PASSWORD);
             settings.broker_vhost.clone_from(&vhost);
         });
-        let findings = findings.await;
-        let left = differences::OWN.unexplained(&History::of(&transcript), &findings, &mut Used::new());
+        let replayed = replayed.await;
+        assert_eq!(replayed.stopped, None);
+        let history = History::of(&transcript);
+        let left = differences::OWN.unexplained(&history, &replayed.findings, &mut Used::new());
         assert!(left.is_empty(), "{left:?}");
         assert_eq!(client.waiting("theirs").await as usize, expected.len());
         let mut messages = client.consume("theirs", true).await;
         let mut published = Vec::new();
         for _ in &expected {
             let message = messages.next().await;
-            let body: Value = serde_json::from_str(&message.body).unwrap();
-            published.push(faf_sessions::compare::broker::record(&message.routing_key, &body));
+            let (key, is_persistent) = (&message.routing_key, message.delivery_mode == Some(2));
+            published.push(faf_conformance::publication(key, is_persistent, &message.body).unwrap());
         }
-        let differences = broker::compare(expected, published);
+        let differences = faf_sessions::compare::broker::compare(expected, published);
         assert!(differences.is_empty(), "{differences:?}");
     });
 }

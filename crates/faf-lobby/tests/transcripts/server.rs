@@ -1,17 +1,21 @@
-//! The server, with the recorded configuration and the seed of the sessions.
+//! The server, with the recorded configuration and the seed of the sessions, and what it offers to a
+//! replay.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use faf_client::Url;
+use faf_conformance::needs::Circumstances;
+use faf_conformance::{HookError, Offers, RowsBeforeAndNow, ServerUnderTest, http};
 use faf_lobby::config::{DatabaseAddress, Listen, Settings, TrustedProxy};
-use faf_lobby::server::{Server, Service};
+use faf_lobby::server::{Listening, Server, Service};
 use faf_lobby::store::facts::Facts;
 use faf_lobby::store::{Message, Store, read_seed};
 use faf_protocol::{Secret, WireFormat};
-use faf_sessions::transcript::{Connect, Record, Transcript};
+use faf_sessions::transcript::{Connect, Http, Record, Transcript};
 use faf_testkit::geoip::country_database;
 use faf_testkit::golden;
 use faf_testkit::services::mariadb::{MariaServer, PASSWORD, USER};
@@ -22,8 +26,7 @@ use tokio::sync::OnceCell;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, timeout};
 
-use crate::client::TIME_LIMIT;
-use crate::http;
+use crate::database::tables;
 use crate::policy::PolicyService;
 
 /// One second in the recording; shorter here, so that the tests are fast.
@@ -47,52 +50,18 @@ const PING_INTERVAL: f64 = 0.02;
 /// possible time.
 const QUEUE_POP_TIME: f64 = 0.25;
 
-/// A pause of at least this length is one for a game process that does not start in time, which
-/// takes half a minute.
-const GAME_SETUP_PAUSE: Duration = Duration::from_secs(15);
-
-/// Marks the steps at which the server must shut down.
-pub(crate) const SIGNAL: &str = "SIGTERM";
-
-/// Marks the step at which the policy service disappears.
-pub(crate) const SERVICE_GONE: &str = "service gone";
-
-/// The properties of a session for which the server and its clients must be prepared.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Circumstances {
-    /// Whether connections that do not log in are closed.
-    pub(crate) logins_time_out: bool,
-    /// Whether clients are pinged.
-    pub(crate) is_pinged: bool,
-    /// Whether game processes do not start in time.
-    pub(crate) waits_for_games: bool,
-    /// Whether queues have rounds while the session lasts.
-    pub(crate) has_rounds: bool,
-    /// Whether the server shuts down.
-    is_shut_down: bool,
-}
-
-impl Circumstances {
-    pub(crate) fn of(transcript: &Transcript) -> Self {
-        let is_signal = |record: &Record| matches!(record, Record::Step(step) if step.contains(SIGNAL));
-        Self {
-            logins_time_out: transcript.overrides.get("LOGIN_TIMEOUT").is_some(),
-            is_pinged: transcript.overrides.get("PING_INTERVAL").is_some(),
-            waits_for_games: transcript.longest_pause >= GAME_SETUP_PAUSE,
-            has_rounds: transcript.overrides.get("QUEUE_POP_TIME_MAX").is_some(),
-            is_shut_down: transcript.records.iter().any(is_signal),
-        }
-    }
-}
+/// Time within which the server must settle, and end.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(crate) struct TestServer {
     server: Server,
-    http: SocketAddr,
+    http: String,
     /// Policy service, if the server uses one.
-    pub(crate) policy: Option<PolicyService>,
+    policy: Option<PolicyService>,
     /// Facts in the database before the session.
-    pub(crate) seed: Facts,
+    seed: Facts,
+    publications: Receiver<Message>,
     /// Keeps the files of the server.
     _folder: TempDir,
 }
@@ -195,60 +164,90 @@ impl TestServer {
         change(&mut settings);
         let server = Server::start(settings).await.unwrap();
         let http = server.listening().iter().find(|listening| listening.service == Service::Http);
-        let http = http.unwrap().address;
-        Self { server, http, policy, seed: seed_facts, _folder: folder }
-    }
-
-    /// Returns the address for a client.
-    pub(crate) fn address(&self, connect: &Connect) -> SocketAddr {
-        let of_format = |format: WireFormat| {
-            let all = self.server.listening().iter();
-            all.filter(move |listening| listening.service == Service::Lobby(format))
-        };
-        // Listeners are in the order of the setting.
-        of_format(connect.format).nth(usize::from(connect.proxy)).unwrap().address
-    }
-
-    /// Sends a request over HTTP.
-    pub(crate) async fn get(&self, path: &str) -> http::Answer {
-        http::get(self.http, path).await
-    }
-
-    /// Waits until the server is idle: no command is in progress, and all changes have
-    /// been reported.
-    pub(crate) async fn settled(&self) {
-        let begin = Instant::now();
-        loop {
-            let status: Value = serde_json::from_str(&self.get("/status").await.body).unwrap();
-            if status["is_settled"] == true {
-                return;
-            }
-            assert!(begin.elapsed() < TIME_LIMIT, "the server does not settle");
-        }
-    }
-
-    /// Publications to other services from now on.
-    pub(crate) fn publications(&self) -> Receiver<Message> {
-        self.server.publications()
-    }
-
-    /// Does what a signal would do.
-    pub(crate) async fn signal(&self) {
-        self.server.shutdown().request().await;
-    }
-
-    /// The facts in the database.
-    pub(crate) async fn facts(&self) -> Facts {
-        self.server.store().facts().await.unwrap()
+        let http = http.unwrap().address.to_string();
+        let publications = server.publications();
+        Self { server, http, policy, seed: seed_facts, publications, _folder: folder }
     }
 
     /// Stops the server and waits for its end.
     pub(crate) async fn stop(self) {
         // The first signal may find that the server has ended already.
-        self.signal().await;
-        self.signal().await;
+        self.server.shutdown().request().await;
+        self.server.shutdown().request().await;
         timeout(TIME_LIMIT, self.server.wait()).await.unwrap().unwrap();
     }
+}
+
+impl ServerUnderTest for TestServer {
+    fn offers(&self) -> Offers {
+        Offers {
+            formats: WireFormat::ALL.to_vec(),
+            proxied_formats: vec![WireFormat::QDataStream, WireFormat::SimpleJson],
+            settles: true,
+            pages: true,
+            rows: true,
+            publications: true,
+            policy_service: true,
+            signal: true,
+            settings: faf_conformance::Settings::All,
+        }
+    }
+
+    fn url(&self, connect: &Connect) -> Option<Url> {
+        let of_format = |listening: &&Listening| listening.service == Service::Lobby(connect.format);
+        // Listeners are in the order of the setting.
+        let listening = self.server.listening().iter().filter(of_format).nth(usize::from(connect.proxy));
+        listening.map(|listening| Url::new(connect.format, listening.address))
+    }
+
+    async fn settle(&mut self) -> Result<(), HookError> {
+        let begin = Instant::now();
+        while begin.elapsed() < TIME_LIMIT {
+            if self.page("/status").await?.body["is_settled"] == true {
+                return Ok(());
+            }
+        }
+        Err(HookError::new("the server does not settle"))
+    }
+
+    async fn page(&mut self, path: &str) -> Result<Http, HookError> {
+        http::get(&self.http, path).await
+    }
+
+    async fn rows(&mut self) -> Result<RowsBeforeAndNow, HookError> {
+        let now = self.server.store().facts().await.map_err(|error| HookError::new(error.to_string()))?;
+        Ok(RowsBeforeAndNow { before: tables(&self.seed), now: tables(&now) })
+    }
+
+    fn publications(&mut self) -> Result<Vec<Value>, HookError> {
+        let mut published = Vec::new();
+        while let Ok(message) = self.publications.try_recv() {
+            published.push(record(&message)?);
+        }
+        Ok(published)
+    }
+
+    async fn policy_request(&mut self) -> Result<Value, HookError> {
+        let policy = self.policy.as_mut().ok_or_else(|| HookError::new("there is no policy service"))?;
+        let request = timeout(TIME_LIMIT, policy.next_request()).await.ok().flatten();
+        request.ok_or_else(|| HookError::new("the policy service is not asked"))
+    }
+
+    async fn stop_policy_service(&mut self) -> Result<(), HookError> {
+        let policy = self.policy.as_ref().ok_or_else(|| HookError::new("there is no policy service"))?;
+        policy.stop();
+        Ok(())
+    }
+
+    async fn signal(&mut self) -> Result<(), HookError> {
+        self.server.shutdown().request().await;
+        Ok(())
+    }
+}
+
+/// Returns a publication in the form that is compared.
+pub(crate) fn record(Message { routing_key, body, is_persistent, .. }: &Message) -> Result<Value, HookError> {
+    faf_conformance::publication(routing_key, *is_persistent, body)
 }
 
 /// The seed's assumptions about the configuration of the recording.

@@ -7,11 +7,19 @@ use serde_json::{Value, json};
 
 use super::align::align;
 use super::values::differences;
+use super::volatile::{constant, constant_game};
 
 /// A pseudo-message after the last message of a connection that the server has closed.
 #[must_use]
 pub fn end() -> Value {
     json!({"command": "the end"})
+}
+
+/// Returns whether a message is a ping and nothing else. Pings come at any time, and only some
+/// sessions are about them, so they are not compared like other messages.
+#[must_use]
+pub fn is_ping(message: &Value) -> bool {
+    message["command"] == "ping" && message.as_object().is_some_and(|members| members.len() == 1)
 }
 
 /// Returns the differences between what one client should have received in a section of a session,
@@ -34,9 +42,13 @@ pub fn section(expected: Vec<Value>, received: Vec<Value>) -> Vec<String> {
     if expected.of_itself && !received.of_itself {
         findings.push("missing broadcast about itself".to_owned());
     }
-    findings.extend(each("player", &expected.players, &received.players));
-    findings.extend(each("game", &expected.games, &received.games));
-    findings
+    // The ids in a list have been compared above. A broadcast may follow that tells something else.
+    let mut reported = both("player", &expected.listed_players, &received.listed_players);
+    reported.extend(both("game", &expected.listed_games, &received.listed_games));
+    let mut last = each("player", &expected.players, &received.players);
+    last.extend(each("game", &expected.games, &received.games));
+    last.retain(|finding| !reported.contains(finding));
+    findings.into_iter().chain(reported).chain(last).collect()
 }
 
 /// Removes the reports about games that should not have been received.
@@ -46,20 +58,86 @@ pub fn forget_other_games(expected: &[Value], received: &mut Vec<Value>) {
     received.retain(|message| uid(message).is_none_or(|uid| games.contains(&uid)));
 }
 
+/// Returns whether messages are about all players and games that the expected ones are about.
+#[must_use]
+pub fn is_about_all(expected: &[Value], received: &[Value]) -> bool {
+    let subjects = |messages: &[Value]| {
+        let (mut players, mut games) = (BTreeSet::new(), BTreeSet::new());
+        for message in messages {
+            match Report::of(message) {
+                Some(Report::Players(list)) => players.extend(ids(&list)),
+                Some(Report::Games(list)) => games.extend(ids(&list)),
+                Some(Report::Game(uid)) => drop(games.insert(uid)),
+                Some(Report::Queues) | None => {}
+            }
+        }
+        (players, games)
+    };
+    let (expected, received) = (subjects(expected), subjects(received));
+    received.0.is_superset(&expected.0) && received.1.is_superset(&expected.1)
+}
+
 /// Returns the differences between lists of players, regardless of order.
 #[must_use]
 pub fn players(expected: &Value, received: &Value) -> Vec<String> {
-    let by_id = |list: &Value| {
-        let players = list.as_array().into_iter().flatten();
-        players.map(|player| (player["id"].as_u64().unwrap_or_default(), player.clone())).collect()
-    };
-    each("player", &by_id(expected), &by_id(received))
+    lists("player", "id", expected, received)
 }
 
 /// Returns the differences between lists of games, regardless of order.
 #[must_use]
 pub fn games(expected: &Value, received: &Value) -> Vec<String> {
-    each("game", &games_by_uid(expected), &games_by_uid(received))
+    lists("game", "uid", expected, received)
+}
+
+fn lists(kind: &str, key: &str, expected: &Value, received: &Value) -> Vec<String> {
+    let (Some(expected_entries), Some(entries)) = (entries(expected, key), entries(received, key)) else {
+        return differences(kind, expected, received);
+    };
+    let ids: Vec<u64> = entries.iter().map(|(id, _)| *id).collect();
+    let constant = |(id, entry): (u64, &Value)| (id, constant_game(entry.clone()));
+    let expected = expected_entries.into_iter().map(constant).collect();
+    let mut findings = each(kind, &expected, &entries.into_iter().map(constant).collect());
+    let is_repeated = |position: &usize| ids[..*position].contains(&ids[*position]);
+    let repeated = (0..ids.len()).filter(is_repeated);
+    findings.extend(repeated.map(|position| format!("{kind} {} is listed twice", ids[position])));
+    findings
+}
+
+/// Returns the entries of a list by their ids; `None` if it is no list, or an entry has no id.
+fn entries<'a>(list: &'a Value, key: &str) -> Option<Vec<(u64, &'a Value)>> {
+    list.as_array()?.iter().map(|entry| Some((entry.get(key)?.as_u64()?, entry))).collect()
+}
+
+/// A message of which only the last state of each player or game counts.
+pub(super) enum Report<'a> {
+    /// Players, of a list or of a broadcast.
+    Players(Vec<(u64, &'a Value)>),
+    /// Games in the list at the login, or in a broadcast to the broker.
+    Games(Vec<(u64, &'a Value)>),
+    /// A broadcast about one game.
+    Game(u64),
+    /// Queues of the matchmaker.
+    Queues,
+}
+
+impl<'a> Report<'a> {
+    /// Returns `None` for any other message, and for one with a member too many or of another type.
+    /// It is then compared as a whole.
+    pub(super) fn of(message: &'a Value) -> Option<Self> {
+        let list = |member: &str| message.get(member).filter(|_| message.as_object().map_or(0, |m| m.len()) == 2);
+        match message["command"].as_str()? {
+            "player_info" => entries(list("players")?, "id").map(Self::Players),
+            "game_info" => match message.get("uid") {
+                Some(uid) => uid.as_u64().map(Self::Game),
+                None => entries(list("games")?, "uid").map(Self::Games),
+            },
+            "matchmaker_info" => {
+                let queues = list("queues")?.as_array()?;
+                queues.iter().all(|queue| queue["queue_name"].is_string()).then_some(Self::Queues)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Returns the differences between broadcasts about players and games. They may repeat a state more
@@ -69,10 +147,13 @@ pub fn broadcasts(expected: &[Value], received: &[Value]) -> Vec<String> {
     let last = |bodies: &[Value]| {
         let (mut players, mut games) = (BTreeMap::new(), BTreeMap::new());
         for body in bodies {
-            for player in body["players"].as_array().into_iter().flatten() {
-                players.insert(player["id"].as_u64().unwrap_or_default(), player.clone());
+            match Report::of(body) {
+                Some(Report::Players(list)) => players.extend(list.into_iter().map(|(id, p)| (id, p.clone()))),
+                Some(Report::Games(list)) => {
+                    games.extend(list.into_iter().map(|(uid, game)| (uid, constant_game(game.clone()))));
+                }
+                _ => {}
             }
-            games.extend(games_by_uid(&body["games"]));
         }
         (players, games)
     };
@@ -82,29 +163,14 @@ pub fn broadcasts(expected: &[Value], received: &[Value]) -> Vec<String> {
     findings
 }
 
-fn games_by_uid(list: &Value) -> BTreeMap<u64, Value> {
-    let games = list.as_array().into_iter().flatten();
-    games.map(|game| (game["uid"].as_u64().unwrap_or_default(), constant_game(game.clone()))).collect()
-}
-
-/// Replaces the times of a game, of which only the presence counts, and sorts its teams.
-fn constant_game(mut game: Value) -> Value {
-    for time in ["hosted_at", "launched_at"] {
-        if !game[time].is_null() {
-            game[time] = "a time".into();
-        }
-    }
-    if let Some(Value::Array(teams)) = game.get_mut("teams_ids") {
-        teams.sort_by_key(|team| team["team_id"].as_i64());
-    }
-    game
-}
-
 /// The messages that a client has received, by kind.
 #[derive(Debug, Default)]
 struct Received {
     /// Messages to this client alone, in order, without the parts that vary.
     direct: Vec<Value>,
+    /// The lists after a login.
+    listed_players: BTreeMap<u64, Value>,
+    listed_games: BTreeMap<u64, Value>,
     /// Last state of each player and each game. Broadcasts may repeat it more or less often, so it
     /// does not matter whether it was in the list after a login or came later.
     players: BTreeMap<u64, Value>,
@@ -118,34 +184,33 @@ impl Received {
         let mut heard = Self::default();
         let (mut is_list_due, mut own_id) = (false, None);
         for message in messages {
-            match message["command"].as_str() {
-                Some("player_info") => {
-                    let mut ids = Vec::new();
+            match Report::of(&message) {
+                Some(Report::Players(players)) => {
                     let is_list = std::mem::take(&mut is_list_due);
-                    for player in message["players"].as_array().into_iter().flatten() {
-                        let id = player["id"].as_u64().unwrap_or_default();
-                        ids.push(id);
-                        heard.of_itself |= !is_list && own_id == Some(id);
+                    heard.of_itself |= !is_list && players.iter().any(|(id, _)| own_id == Some(*id));
+                    if is_list {
+                        heard.direct.push(json!({"command": "player_info", "players": ids(&players)}));
+                    }
+                    for (id, player) in players {
+                        if is_list {
+                            heard.listed_players.insert(id, player.clone());
+                        }
                         heard.players.insert(id, player.clone());
                     }
-                    if is_list {
-                        ids.sort_unstable();
-                        heard.direct.push(json!({"command": "player_info", "players": ids}));
+                }
+                Some(Report::Games(games)) => {
+                    heard.direct.push(json!({"command": "game_info", "games": ids(&games)}));
+                    for (uid, game) in games {
+                        let game = constant_game(game.clone());
+                        heard.listed_games.insert(uid, game.clone());
+                        heard.games.insert(uid, game);
                     }
                 }
-                Some("game_info") if message.get("uid").is_some() => {
-                    heard.games.insert(message["uid"].as_u64().unwrap_or_default(), constant_game(message));
-                }
-                Some("game_info") => {
-                    let games = games_by_uid(&message["games"]);
-                    let uids: Vec<u64> = games.keys().copied().collect();
-                    heard.direct.push(json!({"command": "game_info", "games": uids}));
-                    heard.games.extend(games);
-                }
+                Some(Report::Game(uid)) => drop(heard.games.insert(uid, constant_game(message))),
                 // See `queues`.
-                Some("matchmaker_info") => {}
-                command => {
-                    if command == Some("welcome") {
+                Some(Report::Queues) => {}
+                None => {
+                    if message["command"] == "welcome" {
                         (is_list_due, own_id) = (true, message["id"].as_u64());
                     }
                     heard.direct.push(constant(message));
@@ -161,61 +226,27 @@ impl Received {
     }
 }
 
-/// Sorts the lists of a message that have no order, and hides the parts that vary.
-fn constant(mut message: Value) -> Value {
-    match message["command"].as_str().unwrap_or_default() {
-        "session" if message["session"].is_u64() => message["session"] = "a number".into(),
-        "welcome" => hide_digits(&mut message["current_time"]),
-        "notice" if message["text"].as_str().is_some_and(|text| text.starts_with("You are banned")) => {
-            hide_digits(&mut message["text"]);
-        }
-        "social" => {
-            for list in ["friends", "foes"] {
-                sort(&mut message, list);
-            }
-        }
-        "avatar" => sort(&mut message, "avatarlist"),
-        "search_violation" => hide_digits(&mut message["time"]),
-        "search_timeout" => {
-            for timeout in message["timeouts"].as_array_mut().into_iter().flatten() {
-                hide_digits(&mut timeout["expires_at"]);
-            }
-            sort(&mut message, "timeouts");
-        }
-        // The places of a team are drawn: odd ones for one team, even ones for the other.
-        "game_launch" if message["expected_players"].as_u64() > Some(2) => {
-            if let Some(position) = message["map_position"].as_u64() {
-                message["map_position"] = if position % 2 == 0 { "even" } else { "odd" }.into();
-            }
-        }
-        _ => {}
-    }
-    message
+/// Returns the ids of a list in their order.
+fn ids(entries: &[(u64, &Value)]) -> Vec<u64> {
+    let mut ids: Vec<u64> = entries.iter().map(|(id, _)| *id).collect();
+    ids.sort_unstable();
+    ids
 }
 
-fn hide_digits(text: &mut Value) {
-    if let Value::String(text) = text {
-        *text = text.replace(|character: char| character.is_ascii_digit(), "0");
-    }
-}
-
-fn sort(message: &mut Value, list: &str) {
-    if let Some(Value::Array(values)) = message.get_mut(list) {
-        values.sort_by_cached_key(Value::to_string);
-    }
+/// Returns the differences of those that are on both sides.
+fn both(kind: &str, expected: &BTreeMap<u64, Value>, received: &BTreeMap<u64, Value>) -> Vec<String> {
+    let pairs = expected.iter().filter_map(|(id, message)| Some((id, message, received.get(id)?)));
+    let of_pair = |(id, message, received)| {
+        let of_one = move |finding: String| format!("{kind} {id}: {finding}");
+        differences(kind, message, received).into_iter().map(of_one)
+    };
+    pairs.flat_map(of_pair).collect()
 }
 
 fn each(kind: &str, expected: &BTreeMap<u64, Value>, received: &BTreeMap<u64, Value>) -> Vec<String> {
-    let mut findings = Vec::new();
-    for (id, message) in expected {
-        match received.get(id) {
-            Some(received) => {
-                let of_one = |finding: String| format!("{kind} {id}: {finding}");
-                findings.extend(differences(kind, message, received).into_iter().map(of_one));
-            }
-            None => findings.push(format!("missing {kind} {id}")),
-        }
-    }
+    let mut findings = both(kind, expected, received);
+    let missing = expected.keys().filter(|id| !received.contains_key(id));
+    findings.extend(missing.map(|id| format!("missing {kind} {id}")));
     for (id, message) in received.iter().filter(|(id, _)| !expected.contains_key(id)) {
         findings.push(match message["state"].as_str() {
             Some(state) => format!("unexpected {kind} {id} ({state})"),
@@ -274,9 +305,33 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_compared_although_a_broadcast_follows() {
+        let login = |listed: u64, games: u64| {
+            vec![json!({"command": "welcome", "id": 1}), player(1, listed), player(1, games)]
+        };
+        assert!(section(login(1, 2), login(1, 2)).is_empty());
+        assert_eq!(section(login(1, 2), login(3, 2)), ["player 1: player.number_of_games is 3, was 1"]);
+        // Without a broadcast about anybody else, the list says the last of that player.
+        let other = vec![json!({"command": "welcome", "id": 2}), player(1, 1), player(1, 1)];
+        assert!(section(other.clone(), other[..2].to_vec()).is_empty());
+        let games = |uid: u64, title: &str| json!({"command": "game_info", "games": [{"uid": uid, "title": title}]});
+        let game = json!({"command": "game_info", "uid": 1, "title": "a"});
+        assert_eq!(
+            section(vec![games(1, "a"), game.clone()], vec![games(1, "b"), game.clone()]),
+            [r#"game 1: game.title is "b", was "a""#]
+        );
+        // A list with an entry too many, and one of another form.
+        let twice = json!({"command": "game_info", "games": [{"uid": 1}, {"uid": 1}]});
+        let once = json!({"command": "game_info", "games": [{"uid": 1}]});
+        assert!(!section(vec![once.clone()], vec![twice]).is_empty());
+        let more = json!({"command": "game_info", "games": [{"uid": 1}], "more": 1});
+        assert!(!section(vec![once], vec![more]).is_empty());
+    }
+
+    #[test]
     fn a_game_is_compared_without_the_time_of_day() {
         let game = |launched_at: Value, teams: Value| {
-            json!({"command": "game_info", "uid": 1, "hosted_at": "then", "launched_at": launched_at,
+            json!({"command": "game_info", "uid": 1, "hosted_at": "2024-02-01T12:00:00+00:00", "launched_at": launched_at,
                    "teams_ids": teams})
         };
         let team = |id: i64, players: &[u64]| json!({"team_id": id, "player_ids": players});

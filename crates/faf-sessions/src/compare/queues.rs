@@ -3,11 +3,13 @@
 //! Broadcasts about queues come at any time and contain any queues, so only the last state of each
 //! queue counts: the players who wait in it (`golden/sessions/README.md`, rule 6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::messages::Report;
 use super::values::differences;
+use super::volatile::constant_queue;
 
 /// The last state of each queue that a client knows, by name.
 #[derive(Debug, Clone, Default)]
@@ -17,11 +19,7 @@ impl Queues {
     /// Notes the states of queues in messages; other messages do not matter.
     pub fn take(&mut self, messages: &[Value]) {
         for (name, queue) in states(messages) {
-            let mut queue = queue.clone();
-            for time in ["queue_pop_time", "queue_pop_time_delta"] {
-                queue.as_object_mut().map(|queue| queue.remove(time));
-            }
-            self.0.insert(name.to_owned(), queue);
+            self.0.insert(name.to_owned(), constant_queue(queue.clone()));
         }
     }
 
@@ -35,24 +33,21 @@ impl Queues {
     /// knows. Only a client that has asked for the queues must know those in which nobody waits.
     #[must_use]
     pub fn compare(&self, received: &Self, has_asked: bool) -> Vec<String> {
-        let shown = |queues: &Self| -> BTreeMap<String, Value> {
-            let waiting: Vec<&str> = queues.waiting().collect();
-            let is_shown = |name: &String| has_asked || waiting.contains(&name.as_str());
-            queues.0.iter().filter(|(name, _)| is_shown(name)).map(|(n, q)| (n.clone(), q.clone())).collect()
-        };
-        let (expected, received) = (shown(self), shown(received));
+        let waits = |queue: Option<&Value>| queue.is_some_and(|queue| queue["num_players"] != 0);
         let mut findings = Vec::new();
-        for (name, queue) in &expected {
-            match received.get(name) {
-                Some(received) => {
+        for name in self.0.keys().chain(received.0.keys()).collect::<BTreeSet<_>>() {
+            match (self.0.get(name), received.0.get(name)) {
+                (Some(expected), Some(received)) => {
                     let of_one = |finding: String| format!("queue {name}: {finding}");
-                    findings.extend(differences("queue", queue, received).into_iter().map(of_one));
+                    findings.extend(differences("queue", expected, received).into_iter().map(of_one));
                 }
-                None => findings.push(format!("missing queue {name}")),
+                (expected, None) if has_asked || waits(expected) => findings.push(format!("missing queue {name}")),
+                (None, received) if has_asked || waits(received) => {
+                    findings.push(format!("unexpected queue {name}"));
+                }
+                _ => {}
             }
         }
-        let additional = received.keys().filter(|name| !expected.contains_key(*name));
-        findings.extend(additional.map(|name| format!("unexpected queue {name}")));
         findings
     }
 }
@@ -68,7 +63,7 @@ pub fn show_round(messages: &[Value], queue: &str) -> bool {
 
 /// Returns the states of queues in messages, in order.
 fn states(messages: &[Value]) -> impl Iterator<Item = (&str, &Value)> {
-    let lists = messages.iter().filter(|message| message["command"] == "matchmaker_info");
+    let lists = messages.iter().filter(|message| matches!(Report::of(message), Some(Report::Queues)));
     let queues = lists.flat_map(|message| message["queues"].as_array().into_iter().flatten());
     queues.filter_map(|queue| Some((queue["queue_name"].as_str()?, queue)))
 }
@@ -81,7 +76,7 @@ mod tests {
 
     fn info(name: &str, players: u64, wait: f64) -> Value {
         json!({"command": "matchmaker_info", "queues": [{"queue_name": name, "num_players": players,
-               "queue_pop_time": "then", "queue_pop_time_delta": wait}]})
+               "queue_pop_time": "2024-02-01T12:00:00+00:00", "queue_pop_time_delta": wait}]})
     }
 
     fn queues(messages: &[Value]) -> Queues {
@@ -100,8 +95,11 @@ mod tests {
         );
         assert_eq!(
             expected.compare(&queues(&[info("a", 1, 3.0)]), false),
-            ["missing queue b", "unexpected queue a"]
+            ["queue a: queue.num_players is 1, was 0", "missing queue b"]
         );
+        let late = json!({"command": "matchmaker_info", "queues": [{"queue_name": "b", "num_players": 2,
+                          "queue_pop_time": 12, "queue_pop_time_delta": 1.0}]});
+        assert_eq!(expected.compare(&queues(&[late]), false).len(), 1);
         // The answer to a request has all queues.
         assert_eq!(expected.compare(&queues(&[info("b", 2, 3.0)]), true), ["missing queue a"]);
     }

@@ -93,7 +93,7 @@ fn is_rating(path: &str) -> bool {
 
 /// Returns the number as a single-precision column shows it.
 fn six_digits(number: f64) -> f64 {
-    // What is formatted as a number is one.
+    // This is how numbers are formatted, so it can be parsed.
     format!("{:.5e}", f64::from(number as f32)).parse().unwrap_or(number)
 }
 

@@ -1,25 +1,32 @@
 //! A client that sends the recorded messages and keeps those that it receives.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use faf_client::{Connector, Url};
 use faf_connection::{Error, Reader, Writer};
 use faf_protocol::{Limits, Message, WireFormat};
+use faf_sessions::compare;
+use faf_sessions::compare::queues::{Queues, show_round};
 use faf_sessions::transcript::Sent;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use faf_sessions::compare;
-use faf_sessions::compare::queues::{Queues, show_round};
+use crate::replay::Stopped;
 
-/// Time within which an expected event must happen, or the test fails.
-pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// Maximum number of messages that a client keeps between two barriers. The longest recorded section
+/// has some hundred.
+const KEPT: usize = 10_000;
 
+/// Port that is announced in PROXY headers.
+const SOURCE_PORT: u16 = 50_000;
+
+#[derive(Debug)]
 pub(crate) struct Client {
     name: String,
     reader: Reader,
     writer: Writer,
+    time_limit: Duration,
     pub(crate) is_open: bool,
     /// Whether the session has closed the connection.
     pub(crate) has_left: bool,
@@ -33,15 +40,14 @@ pub(crate) struct Client {
     pub(crate) received: Vec<Value>,
     /// Messages expected in this section.
     pub(crate) expected: Vec<Value>,
-    /// Queues as they were received and expected until the last section.
-    pub(crate) received_queues: Queues,
+    /// Queues as they were expected until the last section.
     pub(crate) expected_queues: Queues,
     /// Whether the session has asked for the queues.
     pub(crate) has_asked_for_queues: bool,
-    /// Session number from the server.
+    /// First session number from the server.
     pub(crate) session: Option<u64>,
-    /// Pings and pongs from the server so far, without the answers to pings
-    /// of [`catch_up`](Self::catch_up).
+    /// Pings and pongs from the server so far, without the answers to pings of
+    /// [`catch_up`](Self::catch_up).
     heartbeats: Heartbeats,
     expected_heartbeats: Heartbeats,
 }
@@ -56,23 +62,28 @@ impl Client {
     /// Connects, and announces `source` in a PROXY header, if there is one.
     pub(crate) async fn connect(
         name: &str,
-        address: SocketAddr,
-        format: WireFormat,
+        url: &Url,
         source: Option<&str>,
-    ) -> Self {
+        time_limit: Duration,
+    ) -> Result<Self, Stopped> {
+        let source = source.map(str::parse::<IpAddr>).transpose();
+        let source = source.map_err(|error| Stopped::new(format!("{name}: {error} in the session")))?;
         let connector = Connector {
-            timeout: TIME_LIMIT,
-            proxied: source.map(|source| SocketAddr::new(source.parse().unwrap(), 50_000)),
+            timeout: time_limit,
+            proxied: source.map(|source| SocketAddr::new(source, SOURCE_PORT)),
             // A client sends the recorded messages, whatever their size.
             outbox_limit: usize::MAX,
             ..Connector::default()
         };
-        let client = connector.connect(&Url::new(format, address)).await.unwrap();
+        let client = connector.connect(url).await;
+        let client =
+            client.map_err(|error| Stopped::new(format!("{name} cannot connect to {url}: {error}")))?;
         let (reader, writer) = client.into_connection();
-        Self {
+        Ok(Self {
             name: name.to_owned(),
             reader,
             writer,
+            time_limit,
             is_open: true,
             has_left: false,
             is_logged_in: false,
@@ -80,17 +91,16 @@ impl Client {
             unfinished: Vec::new(),
             received: Vec::new(),
             expected: Vec::new(),
-            received_queues: Queues::default(),
             expected_queues: Queues::default(),
             has_asked_for_queues: false,
             session: None,
             heartbeats: Heartbeats::default(),
             expected_heartbeats: Heartbeats::default(),
-        }
+        })
     }
 
     /// Sends a message. Does nothing if the connection has ended.
-    pub(crate) fn send(&mut self, sent: Sent) {
+    pub(crate) fn send(&mut self, sent: Sent) -> Result<(), Stopped> {
         let written = match sent {
             Sent::Message(message) => {
                 self.has_asked_for_queues |= message.command().as_deref() == Some("matchmaker_info");
@@ -102,8 +112,11 @@ impl Client {
                 self.writer.write_raw(bytes.into(), 1)
             }
         };
-        if self.is_open && !matches!(written, Err(Error::Disconnected(_))) {
-            written.unwrap();
+        match written {
+            Err(error) if self.is_open && !matches!(error, Error::Disconnected(_)) => {
+                Err(Stopped::new(format!("{} cannot send a message: {error}", self.name)))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -122,11 +135,25 @@ impl Client {
     /// Returns whether the client has not received all matches, and all ends of matches, that it
     /// should have received in this section.
     pub(crate) fn lacks_matches(&self) -> bool {
-        let count = |messages: &[Value], command: &str| {
+        self.is_open && ["match_found", "match_cancelled"].into_iter().any(|command| self.lacks(command))
+    }
+
+    fn lacks(&self, command: &str) -> bool {
+        let count = |messages: &[Value]| {
             messages.iter().filter(|message| message["command"] == command).count()
         };
-        let is_lacking = |command| count(&self.received, command) < count(&self.expected, command);
-        self.is_open && ["match_found", "match_cancelled"].into_iter().any(is_lacking)
+        count(&self.received) < count(&self.expected)
+    }
+
+    /// Returns whether the client has not received as many messages of each kind as it should have
+    /// received in this section, or not about all games and players.
+    pub(crate) fn lacks_anything(&self) -> bool {
+        let is_direct = |command: &&str| !matches!(*command, "player_info" | "game_info" | "matchmaker_info");
+        let commands = self.expected.iter().filter_map(|message| message["command"].as_str());
+        self.is_open
+            && (commands.filter(is_direct).any(|command| self.lacks(command))
+                || self.heartbeats.pings < self.expected_heartbeats.pings
+                || !compare::is_about_all(&self.expected, &self.received))
     }
 
     /// Returns whether the client has not received in this section that there was a round of each
@@ -149,121 +176,160 @@ impl Client {
             && announced.is_some_and(|length| length > Limits::default().message)
     }
 
+    /// Returns whether the server should have pinged the client, and never has.
+    pub(crate) fn lacks_every_ping(&self) -> bool {
+        self.heartbeats.pings == 0 && self.expected_heartbeats.pings > 0
+    }
+
     /// Begins to [`catch_up`](Self::catch_up): pings the server, if that is possible.
-    pub(crate) fn ping(&mut self) -> bool {
+    pub(crate) fn ping(&mut self) -> Result<bool, Stopped> {
         let can_ping = self.is_open && !self.is_inside_message();
         if can_ping {
-            self.send(Sent::Message(Message::PING));
+            self.send(Sent::Message(Message::PING))?;
         }
-        can_ping
+        Ok(can_ping)
     }
 
     /// Reads until the server has answered everything so far: the expected pings and pongs have
     /// arrived, followed by the answer to the client's own ping.
-    pub(crate) async fn catch_up(&mut self, has_pinged: bool) {
+    pub(crate) async fn catch_up(&mut self, has_pinged: bool) -> Result<(), Stopped> {
         let pongs = self.expected_heartbeats.pongs + usize::from(has_pinged);
         let pings = self.expected_heartbeats.pings;
         while self.is_open && (self.heartbeats.pongs < pongs || self.heartbeats.pings < pings) {
-            self.read().await;
+            self.read().await?;
         }
-        if self.is_open && has_pinged {
-            // The last one, because answers come in the order of the pings.
-            let own = self.received.iter().rposition(|message| message["command"] == "pong").unwrap();
+        // The last one, because answers come in the order of the pings.
+        let own = self.received.iter().rposition(|message| message["command"] == "pong");
+        if let Some(own) = own.filter(|_| self.is_open && has_pinged) {
             self.received.remove(own);
             self.heartbeats.pongs -= 1;
         }
+        Ok(())
     }
 
     /// Begins to [`receive_broadcasts`](Self::receive_broadcasts): asks for the ICE servers, if
     /// that is possible. The client must have caught up.
-    pub(crate) fn ask(&mut self) -> bool {
+    pub(crate) fn ask(&mut self) -> Result<bool, Stopped> {
         let can_ask = self.is_logged_in && self.is_open && !self.is_inside_message();
         if can_ask {
-            self.send(Sent::Message(r#"{"command":"ice_servers"}"#.parse().unwrap()));
+            self.send(Sent::Message(Message::new("ice_servers")))?;
             self.asked_at = self.received.len();
         }
-        can_ask
+        Ok(can_ask)
     }
 
     /// Reads until all broadcasts so far have arrived. A pong overtakes broadcasts; the answer to
     /// [`ask`](Self::ask) overtakes nothing.
-    pub(crate) async fn receive_broadcasts(&mut self, has_asked: bool) {
+    pub(crate) async fn receive_broadcasts(&mut self, has_asked: bool) -> Result<(), Stopped> {
         // The session's own requests have been answered, as pongs overtake no answers.
         while has_asked && self.is_open {
             let later = &self.received[self.asked_at..];
             if let Some(own) = later.iter().position(|message| message["command"] == "ice_servers") {
                 self.received.remove(self.asked_at + own);
-                return;
+                return Ok(());
             }
-            self.read().await;
+            self.read().await?;
         }
+        Ok(())
     }
 
-    /// Reads until the server closes the connection.
-    pub(crate) async fn read_to_end(&mut self) {
-        while self.is_open {
-            self.read().await;
-        }
+    /// Reads until the server closes the connection, or the time limit is over.
+    pub(crate) async fn read_to_end(&mut self) -> Result<(), Stopped> {
+        let time_limit = self.time_limit;
+        let ended = async {
+            while self.is_open {
+                self.read().await?;
+            }
+            Ok(())
+        };
+        timeout(time_limit, ended).await.unwrap_or(Ok(()))
     }
 
     /// Reads the messages that the client has not waited for.
-    pub(crate) async fn read_rest(&mut self) {
+    pub(crate) async fn read_rest(&mut self) -> Result<(), Stopped> {
         if !self.is_open || self.is_inside_message() {
-            return;
+            return Ok(());
         }
         // Unlike a pong, this answer cannot be mistaken for one to a message of the session, as
         // those have been answered.
         let mark = self.received.len();
-        self.send(Sent::Message(
-            r#"{"command":"ask_session","user_agent":"downlords-faf-client"}"#.parse().unwrap(),
-        ));
-        while self.is_open && !self.received[mark..].iter().any(|message| message["command"] == "session") {
-            self.read().await;
+        let mut ask = Message::new("ask_session");
+        let named = ask.set("user_agent", "downlords-faf-client");
+        named.map_err(|error| Stopped::new(error.to_string()))?;
+        self.send(Sent::Message(ask))?;
+        let is_answer = |message: &Value| message["command"] == "session";
+        while self.is_open && !self.received[mark..].iter().any(is_answer) {
+            self.read().await?;
         }
-        self.received.pop();
+        if self.received.last().is_some_and(is_answer) {
+            self.received.pop();
+        }
         if self.expected_heartbeats.pings == 0 && self.heartbeats.pings > 0 {
             self.received.push(json!({"command": "ping"}));
         }
+        Ok(())
     }
 
     /// Closes the connection, and waits until the server has noticed it.
-    pub(crate) async fn close(&mut self) {
+    pub(crate) async fn close(&mut self) -> Result<(), Stopped> {
         self.is_open = false;
         self.writer.close().await;
         let ended = async { while self.reader.read().await.is_ok() {} };
-        timeout(TIME_LIMIT, ended).await.unwrap_or_else(|_| panic!("{} does not end", self.name));
+        let ended = timeout(self.time_limit, ended).await;
+        ended.map_err(|_| Stopped::new(format!("the server does not end the connection of {}", self.name)))
     }
 
-    async fn read(&mut self) {
-        let read = timeout(TIME_LIMIT, self.reader.read()).await;
-        let read = read.unwrap_or_else(|_| {
-            panic!("{} waits for more than {:?}, of which came {:?}", self.name, self.expected, self.received)
-        });
-        let message = match read {
-            Ok(message) => serde_json::from_str(message.as_str()).unwrap(),
-            Err(Error::Disconnected(_)) => {
-                self.is_open = false;
-                // Clients do so, and the server waits for it.
-                self.writer.start_close();
-                compare::end()
-            }
-            Err(error) => panic!("{}: {error}", self.name),
+    /// Reads the next message, or the end of the connection.
+    async fn read(&mut self) -> Result<(), Stopped> {
+        match timeout(self.time_limit, self.reader.read()).await {
+            Ok(read) => self.take(read),
+            Err(_) => Err(Stopped::new(format!(
+                "{} waits for more than {}, of which came {}",
+                self.name,
+                Value::from(self.expected.clone()),
+                Value::from(self.received.clone()),
+            ))),
+        }
+    }
+
+    /// Waits for a message, however long. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Result<Message, Error> {
+        self.reader.read().await
+    }
+
+    /// Keeps a message, or notes the end of the connection.
+    pub(crate) fn take(&mut self, read: Result<Message, Error>) -> Result<(), Stopped> {
+        let end = |client: &mut Self| {
+            client.is_open = false;
+            // Clients do so, and the server waits for it.
+            client.writer.start_close();
         };
-        self.take(message);
+        match read {
+            Ok(message) => match serde_json::from_str(message.as_str()) {
+                Ok(message) => self.keep(message),
+                Err(error) => self.received.push(not_a_message(&error)),
+            },
+            Err(Error::Disconnected(_)) => {
+                end(self);
+                self.received.push(compare::end());
+            }
+            Err(error) => {
+                end(self);
+                self.received.push(not_a_message(&error));
+            }
+        }
+        match self.received.len() {
+            0..=KEPT => Ok(()),
+            _ => Err(Stopped::new(format!("{} receives more than {KEPT} messages", self.name))),
+        }
     }
 
-    fn take(&mut self, mut message: Value) {
+    fn keep(&mut self, message: Value) {
         match message["command"].as_str() {
-            Some("ping") => return self.heartbeats.pings += 1,
+            Some("ping") if compare::is_ping(&message) => return self.heartbeats.pings += 1,
             Some("pong") => self.heartbeats.pongs += 1,
             Some("welcome") => self.is_logged_in = true,
-            Some("session") => {
-                let number = message["session"].as_u64().filter(|number| *number <= u64::from(u32::MAX));
-                if number.is_none() || self.session.is_some_and(|before| number != Some(before)) {
-                    message["session"] = "no session number, or another one".into();
-                }
-                self.session = self.session.or(number);
-            }
+            Some("session") => self.session = self.session.or(message["session"].as_u64()),
             _ => {}
         }
         self.received.push(message);
@@ -286,4 +352,9 @@ impl Client {
         }
         self.unfinished.drain(..end);
     }
+}
+
+/// A pseudo-message for bytes of the server that are no message.
+fn not_a_message(error: &dyn std::fmt::Display) -> Value {
+    json!({"command": "bytes that are no message", "error": error.to_string()})
 }
