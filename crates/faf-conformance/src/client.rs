@@ -139,9 +139,8 @@ impl Client {
     }
 
     fn lacks(&self, command: &str) -> bool {
-        let count = |messages: &[Value]| {
-            messages.iter().filter(|message| message["command"] == command).count()
-        };
+        let count =
+            |messages: &[Value]| messages.iter().filter(|message| message["command"] == command).count();
         count(&self.received) < count(&self.expected)
     }
 

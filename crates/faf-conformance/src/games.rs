@@ -86,6 +86,9 @@ mod tests {
         assert_eq!(own, json!({"command": "game_join", "uid": 77, "note": 5001}));
         let mut list = json!({"command": "game_info", "games": [{"uid": 77}, {"uid": 78, "game_id": 77}]});
         games.recorded(&mut list);
-        assert_eq!(list, json!({"command": "game_info", "games": [{"uid": 5001}, {"uid": 78, "game_id": 5001}]}));
+        assert_eq!(
+            list,
+            json!({"command": "game_info", "games": [{"uid": 5001}, {"uid": 78, "game_id": 5001}]})
+        );
     }
 }

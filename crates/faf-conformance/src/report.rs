@@ -160,8 +160,8 @@ impl fmt::Display for SessionReport {
 }
 
 fn findings<S: serde::Serializer>(findings: &[Finding], serializer: S) -> Result<S::Ok, S::Error> {
-    let json = findings.iter().map(|Finding { section, client, what }| {
-        json!({"section": section, "client": client, "what": what})
-    });
+    let json = findings
+        .iter()
+        .map(|Finding { section, client, what }| json!({"section": section, "client": client, "what": what}));
     serializer.collect_seq(json)
 }

@@ -332,11 +332,7 @@ impl<S: ServerUnderTest> Replay<'_, S> {
 ///
 /// # Errors
 /// If the body is not JSON.
-pub fn publication(
-    routing_key: &str,
-    is_persistent: bool,
-    body: &str,
-) -> Result<Value, HookError> {
+pub fn publication(routing_key: &str, is_persistent: bool, body: &str) -> Result<Value, HookError> {
     let body: Value = serde_json::from_str(body)
         .map_err(|error| HookError::new(format!("a publication that is not JSON: {error}")))?;
     Ok(broker::record(routing_key, if is_persistent { 2 } else { 1 }, &body))

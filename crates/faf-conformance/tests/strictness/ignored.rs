@@ -113,7 +113,11 @@ fn next<'a>(section: &'a Section, at: usize, conn: &str) -> Option<&'a Value> {
 /// Returns whether a message has no place among the direct ones.
 fn is_free(message: &Value) -> bool {
     let is_list = message["command"] == "game_info" && message.get("uid").is_none();
-    !is_list && matches!(message["command"].as_str(), Some("player_info" | "game_info" | "matchmaker_info" | "ping"))
+    !is_list
+        && matches!(
+            message["command"].as_str(),
+            Some("player_info" | "game_info" | "matchmaker_info" | "ping")
+        )
 }
 
 /// Returns whether what a change tells of each player and game is told otherwise by a later report

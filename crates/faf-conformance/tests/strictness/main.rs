@@ -182,7 +182,9 @@ fn sections(transcript: &Transcript) -> Vec<Section> {
         let (number, records) = (number + 1, records.to_vec());
         let matters = |record: &&Record| match record {
             Record::Connect(_) | Record::ClosedByClient(_) => true,
-            Record::Send(_, Sent::Message(message)) => message.command().as_deref() == Some("matchmaker_info"),
+            Record::Send(_, Sent::Message(message)) => {
+                message.command().as_deref() == Some("matchmaker_info")
+            }
             _ => false,
         };
         let later: Vec<Record> = records.iter().filter(matters).cloned().collect();
