@@ -62,7 +62,8 @@ pub fn record(seed: u64, players: usize, length: Duration) -> RecordedEvening {
         account.ratings.push(("global".to_owned(), rated));
     }
     let settings = Settings {
-        matchmaking: MatchmakingSettings { queue_pop_time_max: 30.0, ..MatchmakingSettings::default() },
+        // Rounds are not at the times of reports, with which they would come in any order.
+        matchmaking: MatchmakingSettings { queue_pop_time_max: 30.37, ..MatchmakingSettings::default() },
         ..Settings::default()
     };
     let database = Memory::clone(&store);

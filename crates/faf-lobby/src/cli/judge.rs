@@ -17,7 +17,7 @@ use super::{effective, print_line};
 use crate::config::Settings;
 use crate::exit_code::{self, Failure};
 use crate::judge::{Chosen, Example, Judge, Report, page};
-use crate::store::{Database, Store, StoreError, embedded, read_seed};
+use crate::store::{Database, Owner, Store, StoreError, embedded, read_seed};
 
 /// Beginning of a scripted session.
 const TRANSCRIPT: [u8; 7] = *b"{\"meta\"";
@@ -113,7 +113,7 @@ async fn judge(
     settings: &Settings,
     differences: &Differences,
 ) -> Result<Report, Failure> {
-    let (store, _folder) = open(&settings.database()).await?;
+    let (store, _kept) = open(&settings.database()).await?;
     let judge = Judge::begin(settings, store, differences).await?;
     match transcript(&arguments.recording)? {
         Some(transcript) => Ok(judge_all(judge, transcript.entries().0).await?),
@@ -122,9 +122,17 @@ async fn judge(
     }
 }
 
+/// What is needed as long as the database is used.
+#[expect(dead_code, reason = "what is kept is only dropped")]
+enum Kept {
+    Nothing,
+    Folder(TempDir),
+    Owner(Owner),
+}
+
 /// Opens the database to judge on: a seed in memory; a copy of a file, so that it can be judged on
 /// again; or the MariaDB itself.
-async fn open(database: &Database) -> Result<(Store, Option<TempDir>), Failure> {
+async fn open(database: &Database) -> Result<(Store, Kept), Failure> {
     match database {
         Database::File(path) if path.extension().is_some_and(|extension| extension == "json") => {
             let of_file = |problem: &dyn std::fmt::Display| anyhow!("seed {}: {problem}", path.display());
@@ -133,7 +141,7 @@ async fn open(database: &Database) -> Result<(Store, Option<TempDir>), Failure> 
             seed.users.iter_mut().for_each(|user| user.hash = "no hash".to_owned());
             let store = Store::in_memory();
             store.plant(seed).await.map_err(|problem| of_file(&problem))?;
-            Ok((store, None))
+            Ok((store, Kept::Nothing))
         }
         Database::File(path) if !path.exists() => {
             let problem = anyhow!("there is no database {}", path.display());
@@ -146,9 +154,15 @@ async fn open(database: &Database) -> Result<(Store, Option<TempDir>), Failure> 
                 embedded::BackupError::Database { .. } => Failure::new(exit_code::DATABASE, error),
                 embedded::BackupError::Copy { .. } => Failure::new(exit_code::FAILURE, error),
             })?;
-            Ok((Store::open(&Database::File(copy))?, Some(folder)))
+            Ok((Store::open(&Database::File(copy))?, Kept::Folder(folder)))
         }
-        Database::MariaDb(_) => Ok((Store::open(database)?, None)),
+        Database::MariaDb(_) => {
+            // A server that uses it would be disturbed, and so would the judge.
+            let owner = database.take(Duration::ZERO, |_| {}).await?;
+            let store = Store::open(database)?;
+            store.write_only_as(&owner);
+            Ok((store, Kept::Owner(owner)))
+        }
     }
 }
 
@@ -183,6 +197,7 @@ async fn judge_recording(mut judge: Judge<'_>, path: &Path) -> Result<Report, Fa
     {
         match entry {
             Ok(entry) => judge.add(entry).await?,
+            Err(error) if reader.entries() == 0 => return Err(unreadable(&error)),
             Err(error) => print_line(&format!("{error}; what comes before it is judged")),
         }
     }
@@ -224,6 +239,7 @@ async fn follow(mut judge: Judge<'_>, path: &Path) -> Result<Report, Failure> {
     while !judge.has_stopped() {
         match reader.next() {
             Some(Ok(entry)) => judge.add(entry).await?,
+            Some(Err(error)) if reader.entries() == 0 => return Err(unreadable(&error)),
             Some(Err(error)) => {
                 print_line(&format!("{error}; what comes before it is judged"));
                 break;

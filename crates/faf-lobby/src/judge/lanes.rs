@@ -94,6 +94,8 @@ struct Client {
     due: [Due; 2],
     /// Whether the connection has ended: the last reports may have reached it or not.
     has_left: bool,
+    /// Whether messages of this lobby do not count.
+    is_muted: bool,
 }
 
 /// What is due after a login.
@@ -138,6 +140,13 @@ impl Lanes {
         }
     }
 
+    /// From now on, messages of this lobby do not count, or count again.
+    pub(super) fn mute(&mut self, conn: u64, is_muted: bool) {
+        if let Some(client) = self.clients.get_mut(&conn) {
+            client.is_muted = is_muted;
+        }
+    }
+
     /// Notes that the connection has ended.
     pub(super) fn left(&mut self, conn: u64) {
         if let Some(client) = self.clients.get_mut(&conn) {
@@ -156,6 +165,9 @@ impl Lanes {
     /// Notes a message of one side.
     pub(super) fn hear(&mut self, conn: u64, side: Side, heard: &Heard, now: Duration) {
         let Some(client) = self.clients.get_mut(&conn) else { return };
+        if client.is_muted && side == Side::Ours {
+            return;
+        }
         let due = &mut client.due[side as usize];
         match heard {
             Heard::Routine => {}
@@ -251,13 +263,30 @@ impl Lanes {
         pieces
     }
 
-    /// Compares all lanes, at the end of the recording.
+    /// Compares all lanes, at the end of the recording. What it would have had next is not known, so
+    /// reports of its last seconds are left out, and messages that only this lobby sends then.
     pub(super) fn settle_all(&mut self, now: Duration) -> Vec<Piece> {
-        let due = std::mem::take(&mut self.due);
-        due.into_iter()
-            .flatten()
-            .filter_map(|(_, conn, lane)| self.settle_lane(conn, lane, now, true))
-            .collect()
+        let mut pieces = Vec::new();
+        for (_, conn, lane) in std::mem::take(&mut self.due).into_iter().flatten() {
+            let Some(client) = self.clients.get_mut(&conn) else { continue };
+            match lane {
+                Lane::Direct => {
+                    if let Some(direct) = client.direct.as_mut().filter(|direct| direct.last + DIRECT > now) {
+                        let [recorded, ours] = &mut direct.messages;
+                        ours.truncate(recorded.len());
+                    }
+                }
+                Lane::Queues if client.queues_since.is_some_and(|(_, last)| last + REPORTS > now) => continue,
+                Lane::Queues => {}
+                about => {
+                    if client.about.get(&about).is_some_and(|about| about.last + REPORTS > now) {
+                        client.about.remove(&about);
+                    }
+                }
+            }
+            pieces.extend(self.settle_lane(conn, lane, now, true));
+        }
+        pieces
     }
 
     fn settle_lane(&mut self, conn: u64, lane: Lane, now: Duration, must: bool) -> Option<Piece> {

@@ -24,6 +24,7 @@ mod findings;
 mod heard;
 mod html;
 mod lanes;
+mod realign;
 mod report;
 mod rounds;
 mod run;

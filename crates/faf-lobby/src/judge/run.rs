@@ -10,7 +10,7 @@ use faf_lobby_core::{
     Timestamp, World,
 };
 use faf_protocol::{
-    ClientMessage, CommandError, Encode, GameId, Message, PlayerId, ServerMessage, WireFormat,
+    ClientMessage, CommandError, Country, Encode, GameId, Message, PlayerId, ServerMessage, WireFormat,
 };
 use faf_sessions::compare;
 use faf_sessions::differences::{Differences, TOO_LONG, Verb};
@@ -21,7 +21,8 @@ use super::answers::{self, Login};
 use super::bytes::{Bytes, Read};
 use super::findings::Findings;
 use super::heard::{Heard, Reading};
-use super::lanes::{Lanes, REPORTS, Side};
+use super::lanes::{Lanes, Side};
+use super::realign::Reopened;
 use super::report::Report;
 use super::rounds::{self, Rounds};
 use crate::auth::passwords::PasswordThreads;
@@ -54,11 +55,12 @@ pub struct Judge<'a> {
     began_at: Timestamp,
     ahead: Ahead,
     reading: Reading,
-    lanes: Lanes,
+    pub(super) lanes: Lanes,
     findings: Findings<'a>,
     rounds: Rounds,
-    report: Report,
-    conns: BTreeMap<u64, Conn>,
+    pub(super) report: Report,
+    pub(super) conns: BTreeMap<u64, Conn>,
+    pub(super) reopened: Reopened,
     logged_in: BTreeSet<u64>,
     requests: VecDeque<(Option<ConnId>, Request)>,
     /// Connections that may be read again.
@@ -79,15 +81,22 @@ struct AccountCounts {
 
 /// A connection.
 #[derive(Debug)]
-struct Conn {
+pub(super) struct Conn {
     format: WireFormat,
-    is_open: bool,
-    holds: BTreeSet<HoldReason>,
+    /// Its number in this lobby: that of the recording, unless it was opened again.
+    pub(super) ours: ConnId,
+    pub(super) country: Country,
+    pub(super) is_open: bool,
+    /// Whether it has ended in the recording.
+    pub(super) has_left: bool,
+    /// Whether the player logs in again after a difference.
+    pub(super) is_returning: bool,
+    pub(super) holds: BTreeSet<HoldReason>,
     /// Messages that the lobby has not read yet.
-    outgoing: VecDeque<Result<ClientMessage, CommandError>>,
+    pub(super) outgoing: VecDeque<Result<ClientMessage, CommandError>>,
     bytes: Option<Box<Bytes>>,
     player: Option<PlayerId>,
-    login: Option<String>,
+    pub(super) login: Option<String>,
 }
 
 impl<'a> Judge<'a> {
@@ -127,6 +136,7 @@ impl<'a> Judge<'a> {
             rounds: Rounds::default(),
             report: Report::default(),
             conns: BTreeMap::new(),
+            reopened: Reopened::default(),
             logged_in: BTreeSet::new(),
             requests: VecDeque::new(),
             ready: VecDeque::new(),
@@ -183,13 +193,10 @@ impl<'a> Judge<'a> {
         while let Some(next) = self.ahead.take() {
             self.play(next).await?;
         }
-        // What the lobby still has to say about the last messages.
-        let last = self.now;
-        self.advance(last + REPORTS * 2).await?;
         let pieces = self.lanes.settle_all(self.now);
         self.findings.note(pieces, self.now);
         self.explain(None);
-        self.report.seconds = last.as_secs_f64();
+        self.report.seconds = self.now.as_secs_f64();
         self.report.unused = self.findings.unused();
         Ok(self.report)
     }
@@ -223,7 +230,11 @@ impl<'a> Judge<'a> {
                 self.lanes.open(conn);
                 let new = Conn {
                     format,
+                    ours: ConnId(conn),
+                    country,
                     is_open: true,
+                    has_left: false,
+                    is_returning: false,
                     holds: BTreeSet::new(),
                     outgoing: VecDeque::new(),
                     bytes: None,
@@ -267,7 +278,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    async fn receive(
+    pub(super) async fn receive(
         &mut self,
         conn: u64,
         message: Result<ClientMessage, CommandError>,
@@ -369,6 +380,10 @@ impl<'a> Judge<'a> {
         // ended it before, as it receives everything earlier.
         self.disconnect(conn).await?;
         self.lanes.left(conn);
+        if let Some(client) = self.conns.get_mut(&conn) {
+            client.has_left = true;
+            self.reopened.forget(client.ours);
+        }
         self.gone.push_back((self.now + FORGOTTEN, conn));
         Ok(())
     }
@@ -378,7 +393,8 @@ impl<'a> Judge<'a> {
         self.logged_in.remove(&conn);
         let Some(client) = self.conns.get_mut(&conn).filter(|client| client.is_open) else { return Ok(()) };
         client.is_open = false;
-        self.handle(Event::Disconnected { conn: ConnId(conn) }).await
+        let conn = client.ours;
+        self.handle(Event::Disconnected { conn }).await
     }
 
     /// Advances the time, from one deadline to the next.
@@ -396,6 +412,10 @@ impl<'a> Judge<'a> {
     /// Compares what is quiet by now.
     async fn settle(&mut self) -> Result<(), StoreError> {
         let pieces = self.lanes.settle(self.now);
+        if !pieces.is_empty() {
+            // Boxed, as it may lead to another settlement in theory.
+            Box::pin(self.realign(&pieces)).await?;
+        }
         self.findings.note(pieces, self.now);
         self.explain(Some(self.now));
         while self.gone.front().is_some_and(|(due, _)| *due <= self.now) {
@@ -412,7 +432,7 @@ impl<'a> Judge<'a> {
         self.findings.explain(now, &mut self.report, &player);
     }
 
-    async fn handle(&mut self, event: Event) -> Result<(), StoreError> {
+    pub(super) async fn handle(&mut self, event: Event) -> Result<(), StoreError> {
         self.world.handle(self.moment(), event);
         self.pump().await
     }
@@ -440,14 +460,23 @@ impl<'a> Judge<'a> {
                 let id = recorded.unwrap_or_else(|| next_invented(&mut self.invented));
                 self.world.set_next_game(id);
             }
-            self.world.handle(self.moment(), Event::Received { conn: ConnId(conn), message });
+            let conn = client.ours;
+            self.world.handle(self.moment(), Event::Received { conn, message });
         }
     }
 
     async fn reply(&mut self, conn: Option<ConnId>, request: Request) -> Result<Reply, StoreError> {
         let store = &self.executor.store;
-        let (conn, now) = (conn.map_or(0, |conn| conn.0), self.now);
+        let (conn, now) = (conn.map_or(0, |conn| self.reopened.recorded(conn)), self.now);
         Ok(match request {
+            Request::CheckPassword(ticket, request)
+                if self
+                    .conns
+                    .get_mut(&conn)
+                    .is_some_and(|client| std::mem::take(&mut client.is_returning)) =>
+            {
+                ticket.reply(answers::password(store, &Login::Otherwise, &request).await?)
+            }
             Request::CheckPassword(ticket, request) => {
                 let login = answers::login(&mut self.ahead, conn, now);
                 let reply = answers::password(store, &login, &request).await?;
@@ -506,25 +535,28 @@ impl<'a> Judge<'a> {
                     self.hear_ours(&Audience::One(to), &message);
                 }
                 Effect::Hold { conn, reason } => {
-                    if let Some(client) = self.conns.get_mut(&conn.0) {
+                    let conn = self.reopened.recorded(conn);
+                    if let Some(client) = self.conns.get_mut(&conn) {
                         client.holds.insert(reason);
                     }
                 }
                 Effect::Release { conn, reason } => {
-                    if let Some(client) = self.conns.get_mut(&conn.0) {
+                    let conn = self.reopened.recorded(conn);
+                    if let Some(client) = self.conns.get_mut(&conn) {
                         client.holds.remove(&reason);
-                        self.ready.push_back(conn.0);
+                        self.ready.push_back(conn);
                     }
                 }
                 Effect::LoggedIn { conn } => {
-                    self.logged_in.insert(conn.0);
+                    self.logged_in.insert(self.reopened.recorded(conn));
                 }
                 Effect::Close { conn } => {
-                    self.logged_in.remove(&conn.0);
-                    if let Some(client) = self.conns.get_mut(&conn.0) {
+                    let conn = self.reopened.recorded(conn);
+                    self.logged_in.remove(&conn);
+                    if let Some(client) = self.conns.get_mut(&conn) {
                         client.is_open = false;
                     }
-                    self.lanes.ended(conn.0, Side::Ours, self.now);
+                    self.lanes.ended(conn, Side::Ours, self.now);
                 }
                 Effect::Request { conn, request } => self.requests.push_back((conn, request)),
                 Effect::Done { .. }
@@ -544,18 +576,19 @@ impl<'a> Judge<'a> {
             return self.report.remark("messages of this lobby that cannot be encoded");
         }
         let Some(heard) = self.reading.read(&String::from_utf8_lossy(&json)) else { return };
-        let (lanes, now) = (&mut self.lanes, self.now);
+        let (lanes, now, reopened) = (&mut self.lanes, self.now, &self.reopened);
         let mut receivers = 0;
         let mut hear = |conn: u64| {
             receivers += 1;
             lanes.hear(conn, Side::Ours, &heard, now);
         };
         match to {
-            Audience::One(conn) => hear(conn.0),
-            Audience::Several(conns) => conns.iter().for_each(|conn| hear(conn.0)),
+            Audience::One(conn) => hear(reopened.recorded(*conn)),
+            Audience::Several(conns) => conns.iter().for_each(|conn| hear(reopened.recorded(*conn))),
             Audience::LoggedIn => self.logged_in.iter().for_each(|conn| hear(*conn)),
             Audience::LoggedInExcept(others) => {
-                let all = self.logged_in.iter().filter(|conn| !others.contains(&ConnId(**conn)));
+                let is_other = |conn: &&u64| others.iter().any(|other| reopened.recorded(*other) == **conn);
+                let all = self.logged_in.iter().filter(|conn| !is_other(conn));
                 all.for_each(|conn| hear(*conn));
             }
         }

@@ -66,3 +66,28 @@ async fn what_could_be_recorded_is_judged() {
     // The others are told that this player has left, which they were not; most of it is equal.
     assert!(report.unexplained() * 20 < report.recorded(), "{report}");
 }
+
+/// The recorded server tolerates what this one closes a connection for. Its player goes on as if
+/// nothing had happened.
+#[tokio::test]
+async fn a_connection_that_only_this_lobby_ends_is_opened_again() {
+    let RecordedEvening { database, mut entries, .. } = short();
+    let conn = RecordedConn(5);
+    let is_welcome = |recorded: &Recorded| {
+        matches!(&recorded.entry, Entry::FromServer { conn: of, message }
+            if *of == conn && message.command().as_deref() == Some("welcome"))
+    };
+    let place = entries.iter().position(is_welcome).unwrap() + 1;
+    let at = entries[place].at;
+    let message = r#"{"no command":1}"#.parse().unwrap();
+    entries.insert(place, Recorded { at, entry: Entry::FromClient { conn, message } });
+    let report = evening::judge(&database, entries).await;
+    let reopened = "connections opened again that this lobby had ended, but the recorded server had not";
+    assert_eq!(report.remarks.get(reopened), Some(&1), "{report}");
+    // The end itself, and that everybody was told of it for a moment.
+    assert!((1..200).contains(&report.unexplained()), "{report}");
+    assert!(
+        !report.remarks.contains_key("messages of clients after this lobby has ended their connection"),
+        "{report}"
+    );
+}

@@ -14,7 +14,7 @@ use crate::rig;
 /// Judges entries of this lobby.
 pub(crate) async fn judge(database: &Memory, entries: impl IntoIterator<Item = Recorded>) -> Report {
     let store = Store::Memory(SharedMemory::new(database.clone()));
-    let settings = Settings { queue_pop_time_max: 30.0, ..Settings::default() };
+    let settings = Settings { queue_pop_time_max: 30.37, ..Settings::default() };
     rig::judge(&settings, store, entries).await
 }
 

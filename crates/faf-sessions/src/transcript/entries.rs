@@ -1,11 +1,15 @@
 //! A transcript as a recording.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use faf_protocol::Message;
 
 use super::{Record, Sent, Transcript};
 use crate::recording::{Entry, Recorded, RecordedConn, Side};
+
+/// Time after the end of a session in which nothing comes.
+const SETTLED: Duration = Duration::from_secs(5);
 
 impl Transcript {
     /// Returns the entries that a recording of the session has, and the names of its connections in
@@ -13,6 +17,9 @@ impl Transcript {
     ///
     /// # Panics
     /// If a message of the transcript has no JSON text, which a value always has.
+    ///
+    /// The recording goes on for some seconds after the last record, in which nothing comes but the
+    /// time of day.
     #[must_use]
     pub fn entries(&self) -> (Vec<Recorded>, Vec<String>) {
         let (mut names, mut numbers) = (Vec::new(), HashMap::new());
@@ -47,6 +54,56 @@ impl Transcript {
             };
             entries.extend(entry.map(|entry| Recorded { at: *at, entry }));
         }
+        // A session ends when everything has settled.
+        if let (Some((began, utc)), Some(last)) = (self.welcomed(), self.times.last()) {
+            let at = *last + SETTLED;
+            let passed = at.saturating_sub(began).as_micros();
+            let utc = utc.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX));
+            entries.push(Recorded { at, entry: Entry::Clock { utc } });
+        }
         (entries, names)
+    }
+
+    /// Returns the time of the first `welcome`, and the time of day in it, in microseconds
+    /// since 1970.
+    fn welcomed(&self) -> Option<(Duration, i64)> {
+        let mut records = self.records.iter().zip(&self.times);
+        records.find_map(|(record, at)| match record {
+            Record::Receive(_, message) if message["command"] == "welcome" => {
+                Some((*at, microseconds(message["current_time"].as_str()?)?))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Reads a time of day such as `2026-07-01T12:00:00.250000+00:00`.
+fn microseconds(text: &str) -> Option<i64> {
+    let (date, time) = text.strip_suffix("+00:00")?.split_once('T')?;
+    let numbers = |text: &str, between: char| -> Option<Vec<i64>> {
+        text.split(between).map(|number| number.parse().ok()).collect()
+    };
+    let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let [year, month, day] = numbers(date, '-')?[..] else { return None };
+    let [hour, minute, second] = numbers(clock, ':')?[..] else { return None };
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Days of a calendar whose year begins in March, so that leap days come last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469;
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    Some(seconds * 1_000_000 + format!("{fraction:0<6}").get(..6)?.parse::<i64>().ok()?)
+}
+
+#[test]
+fn the_time_of_day_is_read() {
+    assert_eq!(microseconds("2026-07-01T12:00:00.250000+00:00"), Some(1_782_907_200_250_000));
+    assert_eq!(microseconds("2020-02-29T00:00:00+00:00"), Some(1_582_934_400_000_000));
+    assert_eq!(microseconds("1970-01-01T00:00:01.5+00:00"), Some(1_500_000));
+    for invalid in
+        ["", "2026-07-01", "2026-07-01T12:00:00", "x-07-01T12:00:00+00:00", "2026-13-01T12:00:00+00:00"]
+    {
+        assert_eq!(microseconds(invalid), None, "{invalid}");
     }
 }
