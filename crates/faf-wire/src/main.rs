@@ -5,6 +5,7 @@
 
 mod bridge;
 mod capture;
+mod conform;
 mod connect;
 mod decode;
 mod dial;
@@ -42,6 +43,9 @@ enum Command {
     /// Accept clients in one wire format and speak another one to a server
     #[command(after_help = exit::HELP)]
     Bridge(bridge::Arguments),
+    /// Replay recorded sessions against a server, and report every difference
+    #[command(after_help = conform::HELP)]
+    Conform(conform::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         Command::Encode(capture) => encode::run(&capture, &mut io::stdin().lock(), &mut io::stdout().lock()),
         Command::Connect(arguments) => block_on(connect::run(arguments)),
         Command::Bridge(arguments) => block_on(bridge::run(arguments)),
+        Command::Conform(arguments) => block_on(conform::run(arguments)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -119,7 +119,10 @@ fn is_free(message: &Value) -> bool {
 /// Returns whether what a change tells of each player and game is told otherwise by a later report
 /// to the same client, or has been told before in the same words.
 fn is_coalesced(section: &Section, mutation: &Mutation) -> bool {
-    last_reports(&section.records) == last_reports(&mutation.records)
+    let (reports, lists, own) = last_reports(&section.records);
+    let (changed_reports, changed_lists, changed_own) = last_reports(&mutation.records);
+    // A broadcast about oneself in addition says nothing new.
+    reports == changed_reports && lists == changed_lists && own.is_subset(&changed_own)
 }
 
 /// Returns the last report of each player and game to each client, and the lists at logins.
