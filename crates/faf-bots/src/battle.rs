@@ -13,6 +13,7 @@ use faf_protocol::gpgnet::GameToServer;
 use faf_protocol::server_message::Rating;
 use faf_protocol::{GameId, PlayerId};
 use rand::RngExt;
+use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 
 use crate::behaviour::GameKind;
@@ -54,6 +55,16 @@ pub struct Battle {
     outcome: Outcome,
     /// Duration in the time of the game.
     game_time: Duration,
+    teamkill: Option<Teamkill>,
+}
+
+/// The end of an army by a team mate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Teamkill {
+    victim: usize,
+    killer: usize,
+    /// Seconds in the time of the game.
+    seconds: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +107,13 @@ impl Battle {
         let mut falls: Vec<_> = falls.collect();
         keep_one_of_the_winners(&outcome, &fighters, &mut falls);
         let game_time = Duration::try_from_secs_f64(seconds * GAME_TIME_FACTOR).unwrap_or_default();
-        Self { falls, ends: now + lasts, outcome, game_time, fighters }
+        let teamkill =
+            rng.random_bool(settings.incidents).then(|| teamkill(rng, &fighters, &falls)).flatten();
+        let teamkill = teamkill.map(|(at, victim, killer)| {
+            let seconds = game_time.mul_f64((at - now).as_secs_f64() / lasts.as_secs_f64()).as_secs();
+            Teamkill { victim, killer, seconds }
+        });
+        Self { falls, ends: now + lasts, outcome, game_time, teamkill, fighters }
     }
 
     /// Returns the place of a player, if they play.
@@ -109,20 +126,27 @@ impl Battle {
         self.falls.get(place).copied().flatten()
     }
 
-    /// Returns the reports of every game process, in the order in which they are sent.
-    pub(crate) fn reports(&self) -> Vec<(Duration, GameToServer)> {
+    /// Returns the reports of a player's game process, in the order in which they are sent. All
+    /// processes send the same, except that the victim of a team kill may report it.
+    pub(crate) fn reports(&self, place: usize) -> Vec<(Duration, GameToServer)> {
         let mut falls: Vec<_> =
             self.falls.iter().enumerate().filter_map(|(place, at)| Some((at.as_ref()?, place))).collect();
         falls.sort();
         let mut reports = Vec::new();
-        for (number, (at, place)) in falls.into_iter().enumerate() {
+        for (number, (at, fallen)) in falls.into_iter().enumerate() {
             if number == 0 {
                 // Real games send this when the first commander dies. After it, the game counts,
                 // however short it was. Bots' games are shorter than a minute per player and would
                 // never be rated without it.
                 reports.push((*at, GameToServer::EnforceRating));
             }
-            reports.push((*at, result(place, "defeat -10")));
+            if let Some(kill) = self.teamkill.filter(|kill| kill.victim == fallen) {
+                reports.push((*at, self.teamkill_happened(&kill)));
+                if fallen == place {
+                    reports.push((*at, GameToServer::TeamkillReport));
+                }
+            }
+            reports.push((*at, result(fallen, "defeat -10")));
         }
         let standing = (0..self.fighters.len()).filter(|place| self.falls[*place].is_none());
         match self.outcome {
@@ -144,6 +168,17 @@ impl Battle {
             ));
         }
         reports
+    }
+
+    fn teamkill_happened(&self, kill: &Teamkill) -> GameToServer {
+        let (victim, killer) = (&self.fighters[kill.victim], &self.fighters[kill.killer]);
+        GameToServer::TeamkillHappened {
+            gametime: i64::try_from(kill.seconds).unwrap_or(i64::MAX).into(),
+            victim_id: victim.player,
+            victim_name: victim.login.clone(),
+            teamkiller_id: killer.player,
+            teamkiller_name: killer.login.clone(),
+        }
     }
 
     /// Returns its duration in the time of the game, as `HH:MM:SS`.
@@ -177,6 +212,23 @@ impl Battle {
             "blueprints": { blueprint: {"built": 1, "lost": lost, "kills": 1 - lost, "lowest_health": 2500} },
         })
     }
+}
+
+/// Draws an army that falls, and a team mate who is the cause: the time and both places.
+fn teamkill(
+    rng: &mut Rng,
+    fighters: &[Fighter],
+    falls: &[Option<Duration>],
+) -> Option<(Duration, usize, usize)> {
+    let fallen: Vec<_> = (0..fighters.len()).filter_map(|place| Some((falls[place]?, place))).collect();
+    let (at, victim) = *fallen.choose(rng)?;
+    let is_mate = |place: &usize| {
+        // Team 1 means no team.
+        let team = fighters[*place].team;
+        *place != victim && team > 1 && team == fighters[victim].team
+    };
+    let mates: Vec<usize> = (0..fighters.len()).filter(is_mate).collect();
+    Some((at, victim, *mates.choose(rng)?))
 }
 
 /// Draws the winner by rating and luck: a team, or a player in a free-for-all.
@@ -255,7 +307,7 @@ mod tests {
     /// Returns the teams with an army that has won.
     fn winners(battle: &Battle) -> Vec<i64> {
         let mut teams: Vec<i64> = battle
-            .reports()
+            .reports(0)
             .iter()
             .filter_map(|(_, report)| match report {
                 GameToServer::GameResult { army, result } if result.starts_with("victory") => Some(*army),
@@ -274,7 +326,7 @@ mod tests {
         let mut draws = 0;
         for seed in 0..300 {
             let battle = battle(seed, GameKind::Teams, &fighters);
-            let reports = battle.reports();
+            let reports = battle.reports(0);
             assert!(reports.is_sorted_by_key(|(at, _)| *at));
             let results =
                 reports.iter().filter(|(_, r)| matches!(r, GameToServer::GameResult { .. })).count();
@@ -299,7 +351,7 @@ mod tests {
     fn missions_are_completed_after_their_end_and_free_for_alls_have_one_winner() {
         let fighters = [fighter(1, 1, 1500.0), fighter(2, 1, 1500.0), fighter(3, 1, 1500.0)];
         let completed = |seed| {
-            let reports = battle(seed, GameKind::Coop, &fighters).reports();
+            let reports = battle(seed, GameKind::Coop, &fighters).reports(0);
             let is = |wanted: &str| reports.iter().position(|(_, report)| report.name() == wanted);
             assert!(is("GameResult").is_none());
             is("OperationComplete").is_some_and(|complete| is("GameEnded").is_some_and(|end| end < complete))
@@ -310,6 +362,34 @@ mod tests {
             let standing = (0..3).filter(|place| battle.fall(*place).is_none()).count();
             assert!(standing == 1 || battle.outcome == Outcome::Draw);
         }
+    }
+
+    #[test]
+    fn all_processes_report_a_team_kill_and_its_victim_complains() {
+        let settings = Settings { incidents: 1.0, ..Settings::default() };
+        let fighters =
+            [fighter(1, 2, 1500.0), fighter(2, 3, 1500.0), fighter(3, 2, 900.0), fighter(4, 3, 900.0)];
+        let mut kills = 0;
+        for seed in 0..50 {
+            let mut rng = Rng::seed_from_u64(seed);
+            let teams = GameKind::Teams;
+            let battle = Battle::begin(&mut rng, &settings, teams, fighters.to_vec(), Duration::ZERO);
+            let Some(kill) = battle.teamkill else { continue };
+            kills += 1;
+            let (victim, killer) = (&fighters[kill.victim], &fighters[kill.killer]);
+            assert!(victim.team == killer.team && victim.player != killer.player);
+            for place in 0..4 {
+                let reports = battle.reports(place);
+                let counts = |name| reports.iter().filter(|(_, report)| report.name() == name).count();
+                assert_eq!(counts("TeamkillHappened"), 1);
+                assert_eq!(counts("TeamkillReport"), usize::from(place == kill.victim));
+            }
+        }
+        assert!(kills > 10, "{kills}");
+        let alone = [fighter(1, 2, 1500.0), fighter(2, 3, 1500.0)];
+        let mut rng = Rng::seed_from_u64(1);
+        let battle = Battle::begin(&mut rng, &settings, GameKind::Teams, alone.to_vec(), Duration::ZERO);
+        assert_eq!(battle.teamkill, None);
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::fmt::Debug;
 
 use faf_protocol::client_message::{
     AvatarAction, GameHost, GameJoin, GameMatchmaking, InviteToParty, KickPlayerFromParty, ModvaultAction,
-    SetPartyFactions, SocialSubject,
+    SetPartyFactions, SetPlayerVetoes, SocialSubject, Veto,
 };
 use faf_protocol::server_message::{GameInfo, Visibility};
-use faf_protocol::{ClientMessage, Factions, PlayerId, Secret};
+use faf_protocol::{BracketId, ClientMessage, Factions, PlayerId, PoolEntryId, Secret};
 use rand::RngExt;
-use rand::seq::IndexedRandom;
+use rand::seq::{IndexedRandom, IteratorRandom};
 
 use crate::chance::within;
 use crate::view::View;
@@ -17,6 +17,9 @@ use crate::{Rng, Shared};
 
 /// Password of all bots' games that have one.
 pub const GAME_PASSWORD: &str = "letmein";
+
+/// A password that no bot's game has.
+const WRONG_PASSWORD: &str = "letmeout";
 
 /// A busy evening has about one open game for this many players.
 const PLAYERS_PER_OPEN_GAME: usize = 8;
@@ -133,9 +136,9 @@ impl Behaviour for Sociable {
             return Wish::LogOut(within(rng, &(20.0..90.0)));
         }
         if roll < 0.08 {
-            return Wish::Send(browse(rng, view));
+            return Wish::Send(browse(rng, view, shared));
         }
-        if let Some(wish) = matchmaking(rng, view) {
+        if let Some(wish) = matchmaking(rng, view, shared) {
             return wish;
         }
         let fitting: Vec<&GameInfo> = view.open_games().filter(|game| fits(game, view, shared)).collect();
@@ -143,37 +146,39 @@ impl Behaviour for Sociable {
             // A game that is nearly full begins soon.
             let fullest = fitting.iter().copied().min_by_key(|game| seats_left(game));
             let game = if rng.random_bool(0.5) { fullest } else { fitting.choose(rng).copied() };
-            return game.map_or(Wish::Wait, |game| Wish::Join(join(game)));
+            return game.map_or(Wish::Wait, |game| Wish::Join(join(rng, game, shared)));
         }
         let enough = 1 + view.online() / PLAYERS_PER_OPEN_GAME;
         if view.open_games().count() < enough && rng.random_bool(0.4) {
-            return Wish::Host(Box::new(plan(rng, view, &shared.content)));
+            let plan = plan(rng, view, &shared.content);
+            return plan.map_or(Wish::Send(ClientMessage::CoopList), |plan| Wish::Host(Box::new(plan)));
         }
         Wish::Wait
     }
 }
 
 /// Returns the next wish around parties and queues; `None` if the player prefers another game.
-fn matchmaking(rng: &mut Rng, view: &View) -> Option<Wish> {
+fn matchmaking(rng: &mut Rng, view: &View, shared: &Shared) -> Option<Wish> {
     if !view.searches().is_empty() {
         let searched = view.searches().iter().next().cloned();
         return Some(match rng.random_range(0..100) {
             0..6 => Wish::Send(ClientMessage::GameMatchmaking(stop(searched))),
             6..8 => Wish::Send(ClientMessage::LeaveParty),
             8..10 => Wish::Send(choose_factions(rng)),
-            10..20 => search(rng, view).unwrap_or(Wish::Wait),
+            10..20 => search(rng, view, shared).unwrap_or(Wish::Wait),
             _ => Wish::Wait,
         });
     }
-    if let Some(sender) = view.invitation().filter(|_| rng.random_bool(0.6)) {
+    let invitation = view.invitation().filter(|sender| is_welcome(*sender, view, shared));
+    if let Some(sender) = invitation.filter(|_| rng.random_bool(0.6)) {
         return Some(Wish::Accept(sender));
     }
     let companions = view.companions();
     let roll = rng.random_range(0..100);
     if companions.is_empty() {
         return match roll {
-            0..20 => search(rng, view),
-            20..31 if view.queues().any(|(_, team_size)| team_size > 1) => invite(rng, view),
+            0..20 => search(rng, view, shared),
+            20..31 if view.queues().any(|(_, team_size)| team_size > 1) => invite(rng, view, shared),
             31..33 => Some(Wish::Send(choose_factions(rng))),
             _ => None,
         };
@@ -188,8 +193,8 @@ fn matchmaking(rng: &mut Rng, view: &View) -> Option<Wish> {
         };
     }
     match roll {
-        0..50 => search(rng, view),
-        50..65 => invite(rng, view),
+        0..50 => search(rng, view, shared),
+        50..65 => invite(rng, view, shared),
         65..68 => Some(Wish::Send(ClientMessage::LeaveParty)),
         68..71 => companions.choose(rng).map(|kicked| {
             let kicked_player_id = *kicked;
@@ -202,7 +207,10 @@ fn matchmaking(rng: &mut Rng, view: &View) -> Option<Wish> {
 
 /// Searches in one or more queues that have room for the whole party. Nothing but asking tells
 /// which queues there are.
-fn search(rng: &mut Rng, view: &View) -> Option<Wish> {
+fn search(rng: &mut Rng, view: &View, shared: &Shared) -> Option<Wish> {
+    if shared.settings.among_people {
+        return None;
+    }
     if view.queues().next().is_none() {
         return Some(Wish::Send(ClientMessage::MatchmakerInfo));
     }
@@ -221,9 +229,21 @@ fn stop(queue_name: Option<String>) -> GameMatchmaking {
     GameMatchmaking { state: "stop".to_owned(), queue_name, featured_mod: None, faction: None }
 }
 
+/// Returns whether a bot has dealings with a player: among people, only with bots.
+fn is_welcome(player: PlayerId, view: &View, shared: &Shared) -> bool {
+    !shared.settings.among_people || view.login(player).is_some_and(|login| shared.is_bot(login))
+}
+
+/// Returns the other players with whom a bot has dealings, by number.
+fn others(view: &View, shared: &Shared) -> Vec<PlayerId> {
+    let mut others = view.others();
+    others.retain(|player| is_welcome(*player, view, shared));
+    others
+}
+
 /// Invites a friend, or anybody.
-fn invite(rng: &mut Rng, view: &View) -> Option<Wish> {
-    let others = view.others();
+fn invite(rng: &mut Rng, view: &View, shared: &Shared) -> Option<Wish> {
+    let others = others(view, shared);
     let online: Vec<PlayerId> =
         view.friends.iter().copied().filter(|friend| others.binary_search(friend).is_ok()).collect();
     let of_friends = !online.is_empty() && rng.random_bool(0.7);
@@ -243,38 +263,76 @@ fn choose_factions(rng: &mut Rng) -> ClientMessage {
 /// it cannot know.
 fn fits(game: &GameInfo, view: &View, shared: &Shared) -> bool {
     let rating = view.me.map_or(0.0, |me| view.displayed_rating(me));
+    let is_of_bot = shared.is_bot(&game.host);
     seats_left(game) > 0
+        && (is_of_bot || !shared.settings.among_people)
         && game.rating_min.is_none_or(|min| rating >= min)
         && game.rating_max.is_none_or(|max| rating <= max)
-        && (!game.password_protected || shared.is_bot(&game.host))
+        && (!game.password_protected || is_of_bot)
 }
 
 fn seats_left(game: &GameInfo) -> i64 {
     game.max_players - i64::try_from(game.num_players).unwrap_or(i64::MAX)
 }
 
-fn join(game: &GameInfo) -> GameJoin {
-    GameJoin { uid: game.uid, password: game.password_protected.then(|| Secret::new(GAME_PASSWORD)) }
+/// Returns the request to join a game, now and then with a wrong password.
+fn join(rng: &mut Rng, game: &GameInfo, shared: &Shared) -> GameJoin {
+    let password = game.password_protected.then(|| {
+        let is_wrong = rng.random_bool(shared.settings.incidents);
+        Secret::new(if is_wrong { WRONG_PASSWORD } else { GAME_PASSWORD })
+    });
+    GameJoin { uid: game.uid, password }
 }
 
-fn browse(rng: &mut Rng, view: &View) -> ClientMessage {
-    let somebody = view.others().choose(rng).copied();
+/// Returns a request of the user interface.
+fn browse(rng: &mut Rng, view: &View, shared: &Shared) -> ClientMessage {
+    let somebody = others(view, shared).choose(rng).copied();
     let friend = |friend| SocialSubject { friend, foe: None };
-    match rng.random_range(0..6) {
+    let foe = |foe| SocialSubject { friend: None, foe };
+    match rng.random_range(0..14) {
         0 => ClientMessage::CoopList,
         1 => ClientMessage::Modvault(ModvaultAction::Start),
-        2 => ClientMessage::Avatar(AvatarAction::List),
-        3 => ClientMessage::MatchmakerInfo,
-        // Bots remove friends as well, so that no bot ends up as everyone's friend.
-        4 if !view.friends.is_empty() => {
+        2 => rate_mod(rng, view, shared),
+        3 => ClientMessage::Avatar(AvatarAction::List),
+        4 => ClientMessage::MatchmakerInfo,
+        5 => ClientMessage::IceServers,
+        6 => choose_vetoes(rng),
+        7 => ClientMessage::Ping,
+        // Bots remove relations as well, so that no bot ends up as everyone's friend or foe.
+        8 | 9 if !view.friends.is_empty() => {
             ClientMessage::SocialRemove(friend(view.friends.choose(rng).copied()))
         }
+        10 if !view.foes.is_empty() => ClientMessage::SocialRemove(foe(view.foes.choose(rng).copied())),
+        10 if somebody.is_some() => ClientMessage::SocialAdd(foe(somebody)),
         _ if somebody.is_some() => ClientMessage::SocialAdd(friend(somebody)),
         _ => ClientMessage::Ping,
     }
 }
 
-fn plan(rng: &mut Rng, view: &View, content: &Content) -> GamePlan {
+/// Likes a mod or counts a download; asks for mods if none is known.
+fn rate_mod(rng: &mut Rng, view: &View, shared: &Shared) -> ClientMessage {
+    let uid = view.mods().iter().choose(rng).filter(|_| !shared.settings.among_people).cloned();
+    ClientMessage::Modvault(match uid {
+        Some(uid) if rng.random_bool(0.5) => ModvaultAction::Like { uid },
+        Some(uid) => ModvaultAction::Download { uid },
+        None => ModvaultAction::Start,
+    })
+}
+
+/// Chooses maps that the bot does not want to play. No message of the lobby tells their numbers, so
+/// these are those of small databases; a server ignores numbers that it does not know.
+fn choose_vetoes(rng: &mut Rng) -> ClientMessage {
+    let veto = |rng: &mut Rng| Veto {
+        bracket: BracketId(rng.random_range(1..=4)),
+        entry: PoolEntryId(rng.random_range(1..=16)),
+        tokens: 1,
+    };
+    let vetoes = (0..rng.random_range(0..4)).map(|_| veto(rng)).collect();
+    ClientMessage::SetPlayerVetoes(SetPlayerVetoes { vetoes })
+}
+
+/// Returns a plan for a game; `None` if it would be a mission and none is known.
+fn plan(rng: &mut Rng, view: &View, content: &Content) -> Option<GamePlan> {
     let most = (view.online() / LARGEST_GAME_DIVISOR).max(2);
     let (kind, seats) = match rng.random_range(0..100) {
         0..10 => (GameKind::Coop, rng.random_range(2..=4)),
@@ -290,8 +348,9 @@ fn plan(rng: &mut Rng, view: &View, content: &Content) -> GamePlan {
     };
     let (map, name) = match kind {
         GameKind::Coop => {
-            let mission = content.missions.choose(rng);
-            mission.map_or(("", ""), |mission| (mission.folder.as_str(), mission.name.as_str()))
+            let missions = if content.missions.is_empty() { view.missions() } else { &content.missions };
+            let mission = missions.choose(rng)?;
+            (mission.folder.as_str(), mission.name.as_str())
         }
         _ => {
             let fits = |map: &&Map| (seats..=seats + 4).contains(&map.max_players);
@@ -307,13 +366,16 @@ fn plan(rng: &mut Rng, view: &View, content: &Content) -> GamePlan {
     };
     let sim_mods = match kind {
         GameKind::Coop => Vec::new(),
-        _ if rng.random_bool(0.08) => content.sim_mods.choose(rng).cloned().into_iter().collect(),
+        _ if rng.random_bool(0.08) => {
+            let known = content.sim_mods.choose(rng).or_else(|| view.mods().iter().choose(rng));
+            known.cloned().into_iter().collect()
+        }
         _ => Vec::new(),
     };
     let mut request = public_game("", featured_mod, map);
     let mut remark = "";
     match rng.random_range(0..100) {
-        0..8 if view.friends.len() >= seats => {
+        0..8 if view.friends.len() + 1 >= seats => {
             request.visibility = Visibility::Friends;
             remark = " (friends)";
         }
@@ -334,7 +396,7 @@ fn plan(rng: &mut Rng, view: &View, content: &Content) -> GamePlan {
         _ => {}
     }
     request.title = Some(title(rng, kind, seats, name, &request) + remark);
-    GamePlan { kind, seats, sim_mods, request }
+    Some(GamePlan { kind, seats, sim_mods, request })
 }
 
 fn round(rating: f64) -> f64 {
@@ -462,7 +524,7 @@ mod tests {
         for players in [1, 3, 8, 40] {
             let (view, mut rng) = (view(players), Rng::seed_from_u64(7));
             for _ in 0..300 {
-                let plan = plan(&mut rng, &view, &shared.content);
+                let plan = plan(&mut rng, &view, &shared.content).unwrap();
                 let title = plan.request.title.clone().unwrap();
                 assert!(title.is_ascii() && title.len() <= 128 && !title.contains('{'), "{title}");
                 assert!(!plan.request.mapname.unwrap().is_empty(), "{title}");

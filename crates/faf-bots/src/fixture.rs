@@ -17,10 +17,12 @@ pub(crate) fn shared() -> Shared {
         missions: vec![Mission { name: "Mission".to_owned(), folder: "mission".to_owned() }],
         sim_mods: vec!["uid".to_owned()],
     };
+    // Tests look for the messages that a game needs.
+    let settings = Settings { chats: 0.0, incidents: 0.0, confirms_matches: 0.0, ..Settings::default() };
     Shared {
-        settings: Settings::default(),
+        settings,
         content,
-        logins: Some(LOGINS.map(str::to_owned).into()),
+        logins: Some(LOGINS.map(str::to_owned).into_iter().collect()),
         ..Shared::default()
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Hosting {
     retitles: Option<Duration>,
     /// Whether the host has already waited for more players once.
     has_waited: bool,
+    /// Place of an AI that the host tries until somebody comes.
+    ai: Option<usize>,
     /// The match, if the matchmaker made the game. It launches when all its players are seated.
     found: Option<Match>,
 }
@@ -71,7 +73,7 @@ impl Hosting {
         let not_before = now + settings.shortest_lobby;
         let launches = not_before.max(now + settings.time(settings.host_wait));
         let retitles = settings.retitle.map(|interval| now + settings.time(interval));
-        Self { plan, game, seats, launches, not_before, retitles, has_waited: false, found: None }
+        Self { plan, game, seats, launches, not_before, retitles, has_waited: false, ai: None, found: None }
     }
 
     /// Creates the lobby of a match.
@@ -121,6 +123,26 @@ impl Hosting {
         all
     }
 
+    /// Puts an AI into the last seat, now and then; it leaves when the first guest comes.
+    pub(crate) fn try_ai(&mut self, rng: &mut Rng, settings: &Settings) -> Vec<GameToServer> {
+        let last = self.seats.len().saturating_sub(1);
+        let is_free = self.seats.get(last).is_some_and(Option::is_none);
+        if self.is_match() || !is_free || !rng.random_bool(settings.incidents) {
+            return Vec::new();
+        }
+        self.ai = Some(last);
+        let option = |(key, value): (&str, i64)| GameToServer::AiOption {
+            name: "AI: Easy".to_owned(),
+            key: key.to_owned(),
+            value: value.into(),
+        };
+        let (spot, team) = (army(last), self.team(last));
+        let faction = rng.random_range(1..=4);
+        [("Faction", faction), ("Color", spot), ("Team", team), ("StartSpot", spot), ("Army", spot)]
+            .map(option)
+            .into()
+    }
+
     /// Gives a player their place in a match, or else the first free seat. Bots and people are
     /// treated the same, except that the launch waits for people.
     pub(crate) fn seat(
@@ -131,6 +153,8 @@ impl Hosting {
         Guest { player, login, is_person, place }: Guest<'_>,
     ) -> Vec<GameToServer> {
         self.unseat(player);
+        let mut commands: Vec<_> =
+            self.ai.take().map(|ai| GameToServer::ClearSlot { slot: army(ai) }).into_iter().collect();
         let is_free = |place: &Place| self.seats.get(place.seat).is_some_and(Option::is_none);
         let any = || self.seats.iter().position(Option::is_none);
         let Some((place, faction)) = place
@@ -155,9 +179,10 @@ impl Hosting {
             value: value.into(),
         };
         let team = self.team(place);
-        [("Faction", faction), ("Color", spot), ("Team", team), ("StartSpot", spot), ("Army", spot)]
-            .map(option)
-            .into()
+        let options =
+            [("Faction", faction), ("Color", spot), ("Team", team), ("StartSpot", spot), ("Army", spot)];
+        commands.extend(options.map(option));
+        commands
     }
 
     /// Frees the seat of a player who has left.
@@ -293,6 +318,19 @@ mod tests {
         assert_eq!(decide(&mut hosting, 20), Decision::WaitUntil(Duration::from_secs(26)));
         assert_eq!(seat(&mut hosting, 3, 21, false), [GameToServer::GameFull]);
         assert_eq!(decide(&mut hosting, 26), Decision::Launch);
+    }
+
+    #[test]
+    fn an_ai_leaves_when_the_first_guest_comes() {
+        let mut hosting = hosting(GameKind::Teams, 4);
+        seat(&mut hosting, 1, 0, false);
+        let settings = Settings { incidents: 1.0, ..Settings::default() };
+        let options = hosting.try_ai(&mut Rng::seed_from_u64(1), &settings);
+        let of_ai = |option: &GameToServer| matches!(option, GameToServer::AiOption { name, .. } if name == "AI: Easy");
+        assert!(options.len() == 5 && options.iter().all(of_ai));
+        let commands = seat(&mut hosting, 2, 1, false);
+        assert_eq!((commands.len(), &commands[0]), (6, &GameToServer::ClearSlot { slot: 4 }));
+        assert_eq!(seat(&mut hosting, 3, 1, false).len(), 5);
     }
 
     #[test]

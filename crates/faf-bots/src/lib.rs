@@ -20,6 +20,7 @@
 //! | user | bots over | [`Behaviour`] |
 //! | --- | --- | --- |
 //! | `faf-demo` | sockets in all wire formats | [`Sociable`] |
+//! | `faf-loadtest bots` | sockets to any server | [`Sociable`] |
 //! | simulation in `faf-testkit` | simulated time | [`Sociable`], with faulty messages |
 //! | evening of `faf-loadtest` | thousands of sockets | for hosts, guests and visitors |
 //!
@@ -33,12 +34,15 @@ mod chance;
 #[cfg(test)]
 mod fixture;
 mod hosting;
+mod incidents;
+mod logins;
 mod matches;
 mod process;
 mod settings;
+#[cfg(feature = "sockets")]
+mod sockets;
+mod tally;
 mod view;
-
-use std::collections::BTreeSet;
 
 use battle::Battles;
 
@@ -46,8 +50,12 @@ pub use behaviour::{
     Behaviour, Content, GAME_PASSWORD, GameKind, GamePlan, Map, Mission, Sociable, Wish, public_game,
 };
 pub use bot::{Action, Bot};
+pub use logins::Logins;
 pub use matches::{Introductions, MatchFault};
 pub use settings::Settings;
+#[cfg(feature = "sockets")]
+pub use sockets::Connections;
+pub use tally::{Course, Tally};
 pub use view::View;
 
 /// The random generator of bots.
@@ -62,7 +70,7 @@ pub struct Shared {
     pub content: Content,
     /// Logins of all bots; without it, every player is one. Bots know the passwords of each other's
     /// games, and wait longer for people.
-    pub logins: Option<BTreeSet<String>>,
+    pub logins: Option<Logins>,
     /// Battles in their games.
     pub battles: Battles,
     /// Places of the players in matches that are being set up.
@@ -73,5 +81,12 @@ impl Shared {
     /// Returns whether the player with this login is a bot.
     fn is_bot(&self, login: &str) -> bool {
         self.logins.as_ref().is_none_or(|logins| logins.contains(login))
+    }
+
+    /// Learns the login of a bot.
+    fn add_bot(&self, login: &str) {
+        if let Some(logins) = &self.logins {
+            logins.add(login);
+        }
     }
 }

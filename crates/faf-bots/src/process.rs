@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::battle::Battle;
 use crate::chance::within;
-use crate::{Rng, Settings};
+use crate::{Rng, Settings, incidents};
 
 /// How long a bot plays in a game of a person, which has no battle to follow, in seconds of the
 /// bot's life.
@@ -28,24 +28,27 @@ pub(crate) struct Agenda {
 }
 
 impl Agenda {
-    /// Returns the agenda of the player in this place of the battle.
+    /// Returns the agenda of the player in this place of the battle, who may be its host.
     pub(crate) fn of_battle(
         rng: &mut Rng,
         settings: &Settings,
         game: GameId,
         battle: &Battle,
         place: usize,
+        is_host: bool,
         now: Duration,
     ) -> Self {
         // On slower machines, the same moment of a battle comes a little later.
         let lag = settings.draw(rng, &(0.0..1.0));
         let mut steps: VecDeque<_> =
-            battle.reports().into_iter().map(|(at, report)| (at + lag, report)).collect();
+            battle.reports(place).into_iter().map(|(at, report)| (at + lag, report)).collect();
         let mut ended = battle.ends + lag + settings.draw(rng, &(1.0..4.0));
         if let Some(fall) = battle.fall(place).filter(|_| rng.random_bool(settings.leaves_when_fallen)) {
             ended = fall + lag + settings.draw(rng, &(1.0..5.0));
             steps.retain(|(at, _)| *at <= ended);
         }
+        steps.extend(incidents::of_battle(rng, settings, is_host, now, ended));
+        steps.make_contiguous().sort_by_key(|(at, _)| *at);
         steps.push_back((ended, state(GameState::Ended)));
         let loses_connection = rng.random_bool(settings.loses_connection);
         let connection_loss =
@@ -86,21 +89,45 @@ pub(crate) fn state(state: GameState) -> GameToServer {
 pub(crate) struct IceAdapter {
     /// Peers that have received our candidates.
     notified: BTreeSet<PlayerId>,
-    /// Whether the game process reports to which peers it is connected.
-    reports_peers: bool,
+    /// Number of peers in a match whose process reports to which of them it is connected.
+    reports_on: Option<usize>,
     /// Peers that it has reported as connected.
     established: BTreeSet<PlayerId>,
 }
 
 impl IceAdapter {
-    pub(crate) fn new(reports_peers: bool) -> Self {
-        Self { reports_peers, ..Self::default() }
+    /// Creates the adapter of a game process; one of a match may report the connections to its
+    /// peers, of which there are this many.
+    pub(crate) fn new(reports_on: Option<usize>) -> Self {
+        Self { reports_on, ..Self::default() }
     }
 
-    /// Returns the report that a peer is connected, whose candidates have arrived; once.
-    pub(crate) fn establish(&mut self, peer_id: PlayerId) -> Option<GameToServer> {
-        let is_new = self.reports_peers && self.established.insert(peer_id);
-        is_new.then_some(GameToServer::EstablishedPeer { peer_id })
+    /// Returns the report that the process waits for its peers, if it reports them.
+    pub(crate) fn connecting(&self) -> Option<GameToServer> {
+        self.reports_on.map(|_| launch_status("Connecting"))
+    }
+
+    /// Returns the report that a peer is connected, whose candidates have arrived; once. Now and
+    /// then the connection fails and is there again. When all peers are connected, the process is
+    /// ready for the launch.
+    pub(crate) fn establish(
+        &mut self,
+        rng: &mut Rng,
+        settings: &Settings,
+        peer_id: PlayerId,
+    ) -> Vec<GameToServer> {
+        let Some(peers) = self.reports_on.filter(|_| self.established.insert(peer_id)) else {
+            return Vec::new();
+        };
+        let established = GameToServer::EstablishedPeer { peer_id };
+        let mut reports = vec![established.clone()];
+        if rng.random_bool(settings.incidents) {
+            reports.extend([GameToServer::DisconnectedPeer { peer_id }, established]);
+        }
+        if self.established.len() == peers {
+            reports.push(launch_status("Ready"));
+        }
+        reports
     }
 
     /// Returns the report that a peer is no longer connected, if it was.
@@ -126,6 +153,10 @@ impl IceAdapter {
     pub(crate) fn forget(&mut self, peer: PlayerId) {
         self.notified.remove(&peer);
     }
+}
+
+fn launch_status(status: &str) -> GameToServer {
+    GameToServer::LaunchStatus { status: status.to_owned() }
 }
 
 fn candidate(rng: &mut Rng, me: PlayerId, peer: PlayerId) -> GameToServer {
@@ -168,7 +199,8 @@ mod tests {
         for _ in 0..200 {
             let fighters = vec![fighter(1, 2), fighter(2, 3)];
             let battle = Battle::begin(&mut rng, &Settings::default(), GameKind::Teams, fighters, now);
-            let mut agenda = Agenda::of_battle(&mut rng, &Settings::default(), GameId(1), &battle, 0, now);
+            let mut agenda =
+                Agenda::of_battle(&mut rng, &Settings::default(), GameId(1), &battle, 0, true, now);
             let mut last = None;
             while let Some(next) = agenda.next() {
                 assert!((now..=battle.ends + Duration::from_secs(5)).contains(&next));

@@ -46,9 +46,21 @@ pub struct Settings {
     pub match_faults: f64,
     /// Probability that a game process goes on for a while when its match is cancelled.
     pub ignores_cancellation: f64,
-    /// Probability that a game process reports the peers to which it is connected in a match, as
-    /// new ones do.
+    /// Probability that a game process reports the peers to which it is connected in a match, and
+    /// its launch status, as new ones do.
     pub reports_peers: f64,
+    /// Probability that a player writes something: in a lobby, at the beginning of a battle, and
+    /// at its end.
+    pub chats: f64,
+    /// Probability of each thing that happens now and then in a game: an AI that the host tries,
+    /// a wrong password, a slow player, a desync, a team kill, a host who wants to play again.
+    pub incidents: f64,
+    /// Probability that a client confirms a match, as some do.
+    pub confirms_matches: f64,
+    /// Whether people use the server who do not expect bots. Then bots join, invite and befriend
+    /// only each other, do not search in queues, where a person could be matched with them, and
+    /// change no counts of mods.
+    pub among_people: bool,
 }
 
 impl Default for Settings {
@@ -72,6 +84,10 @@ impl Default for Settings {
             match_faults: 0.02,
             ignores_cancellation: 0.0,
             reports_peers: 1.0,
+            chats: 0.3,
+            incidents: 0.05,
+            confirms_matches: 0.3,
+            among_people: false,
         }
     }
 }

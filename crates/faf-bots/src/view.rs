@@ -6,13 +6,18 @@ use std::sync::Arc;
 use faf_protocol::server_message::{
     GameInfo, GameInfoState, GameType, Player, PlayerState, Rating, SearchState, ServerMessage, UpdateParty,
 };
-use faf_protocol::{GameId, PlayerId};
+use faf_protocol::{ClientMessage, GameId, PlayerId};
+
+use crate::behaviour::Mission;
 
 /// Rating of a player without one.
 const UNRATED: Rating = Rating { mean: 1500.0, deviation: 500.0 };
 
 /// Number of invitations that are kept; the oldest is forgotten for a further one.
 const INVITATIONS_KEPT: usize = 8;
+
+/// Number of missions, and of mods, that are kept; further ones are ignored.
+const CONTENT_KEPT: usize = 256;
 
 /// The lobby as one client knows it.
 #[derive(Debug, Default)]
@@ -21,6 +26,8 @@ pub struct View {
     pub me: Option<PlayerId>,
     /// Its friends.
     pub friends: Vec<PlayerId>,
+    /// Its foes.
+    pub foes: Vec<PlayerId>,
     players: BTreeMap<PlayerId, Arc<Player>>,
     games: BTreeMap<GameId, Arc<GameInfo>>,
     /// Team sizes of the queues, by technical name.
@@ -31,6 +38,10 @@ pub struct View {
     party: Option<Arc<UpdateParty>>,
     /// Players who have invited the bot, the last one last.
     invitations: VecDeque<PlayerId>,
+    /// Co-op missions, without those whose map is unknown.
+    missions: Vec<Mission>,
+    /// Uids of simulation mods.
+    mods: BTreeSet<String>,
 }
 
 impl View {
@@ -48,6 +59,9 @@ impl View {
             ServerMessage::Social(social) => {
                 if let Some(friends) = &social.friends {
                     self.friends.clone_from(friends);
+                }
+                if let Some(foes) = &social.foes {
+                    self.foes.clone_from(foes);
                 }
             }
             ServerMessage::GameInfo(game) => self.handle_game(game),
@@ -78,7 +92,40 @@ impl View {
                 self.party = is_in_it.then(|| Arc::clone(party));
             }
             ServerMessage::KickedFromParty => self.party = None,
+            ServerMessage::CoopInfo(mission) => {
+                if let (Some(name), Some(filename)) = (&mission.name, &mission.filename) {
+                    self.learn_mission(name, filename);
+                }
+            }
+            ServerMessage::ModvaultInfo(info) if info.ui == 0 && self.mods.len() < CONTENT_KEPT => {
+                self.mods.insert(info.uid.clone());
+            }
             _ => {}
+        }
+    }
+
+    /// Applies a message of the bot itself, as clients do: the server does not confirm relations.
+    pub(crate) fn handle_own(&mut self, message: &ClientMessage) {
+        let set = |players: &mut Vec<PlayerId>, subject: Option<PlayerId>, is_added: bool| {
+            players.retain(|player| Some(*player) != subject);
+            players.extend(subject.filter(|_| is_added));
+        };
+        let (subject, is_added) = match message {
+            ClientMessage::SocialAdd(subject) => (subject, true),
+            ClientMessage::SocialRemove(subject) => (subject, false),
+            _ => return,
+        };
+        set(&mut self.friends, subject.friend, is_added);
+        set(&mut self.foes, subject.foe, is_added);
+    }
+
+    /// Learns a mission from its name and its file, `maps/FOLDER.zip`.
+    fn learn_mission(&mut self, name: &str, filename: &str) {
+        let folder = filename.strip_prefix("maps/").unwrap_or(filename);
+        let folder = folder.strip_suffix(".zip").unwrap_or(folder);
+        let is_new = self.missions.iter().all(|mission| mission.folder != folder);
+        if is_new && self.missions.len() < CONTENT_KEPT {
+            self.missions.push(Mission { name: name.to_owned(), folder: folder.to_owned() });
         }
     }
 
@@ -92,6 +139,24 @@ impl View {
     #[must_use]
     pub fn others(&self) -> Vec<PlayerId> {
         self.players.keys().copied().filter(|player| Some(*player) != self.me).collect()
+    }
+
+    /// Returns the login of a player who is online.
+    #[must_use]
+    pub fn login(&self, player: PlayerId) -> Option<&str> {
+        self.players.get(&player).map(|player| player.login.as_ref())
+    }
+
+    /// Returns the co-op missions of which the server has told.
+    #[must_use]
+    pub fn missions(&self) -> &[Mission] {
+        &self.missions
+    }
+
+    /// Returns the uids of the simulation mods of which the server has told.
+    #[must_use]
+    pub fn mods(&self) -> &BTreeSet<String> {
+        &self.mods
     }
 
     /// Returns the games whose lobby is open, by number, except for those of the matchmaker, which

@@ -23,6 +23,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::client::Client;
+use crate::server_stream::ServerStream;
 use crate::url::Url;
 
 /// Default time limit for connecting, until the first message can be sent.
@@ -95,13 +96,31 @@ impl Connector {
             .unwrap_or(Err(ConnectError::Timeout(self.timeout)))
     }
 
-    async fn connect_without_limit(&self, url: &Url) -> Result<Client, ConnectError> {
+    /// Connects without requesting the upgrade and without reading or writing messages, for a
+    /// program that passes bytes on. The PROXY header is sent, and TLS begins.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect_stream(&self, url: &Url) -> Result<ServerStream, ConnectError> {
+        let connecting = async {
+            let stream = self.connect_tcp(url).await?;
+            if url.is_encrypted() { self.begin_tls(stream, url).await } else { Ok(ServerStream::Tcp(stream)) }
+        };
+        timeout(self.timeout, connecting).await.unwrap_or(Err(ConnectError::Timeout(self.timeout)))
+    }
+
+    async fn connect_tcp(&self, url: &Url) -> Result<TcpStream, ConnectError> {
         let mut stream = TcpStream::connect((url.host(), url.port())).await?;
         tcp::prepare(&stream)?;
         if let Some(client) = self.proxied {
             let header = proxy::header(client, stream.peer_addr()?);
             stream.write_all(header.as_bytes()).await?;
         }
+        Ok(stream)
+    }
+
+    async fn connect_without_limit(&self, url: &Url) -> Result<Client, ConnectError> {
+        let stream = self.connect_tcp(url).await?;
         if url.is_encrypted() {
             return self.connect_over_tls(stream, url).await;
         }
@@ -138,21 +157,24 @@ impl Connector {
         Ok((upgraded.stream, Settings { received: upgraded.received, ..settings }))
     }
 
-    #[cfg(feature = "tls")]
     async fn connect_over_tls(&self, stream: TcpStream, url: &Url) -> Result<Client, ConnectError> {
+        self.connect_over(self.begin_tls(stream, url).await?, url).await
+    }
+
+    #[cfg(feature = "tls")]
+    async fn begin_tls(&self, stream: TcpStream, url: &Url) -> Result<ServerStream, ConnectError> {
         let trust = match &self.trust {
             Some(trust) => trust.clone(),
             None => Trust::system()?,
         };
         let name = ServerName::try_from(url.host().to_owned())
             .map_err(|_| ConnectError::Name(url.host().to_owned()))?;
-        let stream = trust.connector().connect(name, stream).await?;
-        self.connect_over(stream, url).await
+        Ok(ServerStream::Tls(Box::new(trust.connector().connect(name, stream).await?)))
     }
 
     #[cfg(not(feature = "tls"))]
     #[expect(clippy::unused_async, reason = "as with TLS")]
-    async fn connect_over_tls(&self, _: TcpStream, _: &Url) -> Result<Client, ConnectError> {
+    async fn begin_tls(&self, _: TcpStream, _: &Url) -> Result<ServerStream, ConnectError> {
         Err(ConnectError::NoTls)
     }
 }

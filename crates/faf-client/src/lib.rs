@@ -31,6 +31,7 @@
 mod client;
 mod connector;
 mod credentials;
+mod server_stream;
 mod url;
 
 pub use client::{Client, Incoming, LoginError};
@@ -40,5 +41,6 @@ pub use connector::{Trust, TrustError};
 pub use credentials::{Credentials, Identity};
 /// For use in [`Connector::headers`].
 pub use hyper::header::{HeaderName, HeaderValue};
+pub use server_stream::ServerStream;
 pub use url::{InvalidUrl, Url};
 pub use {faf_connection, faf_protocol};

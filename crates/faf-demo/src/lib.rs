@@ -3,10 +3,11 @@
 //! ```text
 //!   demo-seed.json --> database in a temporary folder          Battles: game process messages
 //!                         |                                       ^   ^
-//!   the server     <------'          live -- Bot ... live -- Bot -'---'
-//!      ^  ^  ^                        |               |
-//!      |  |  '----- QDataStream ------'               |
-//!      |  '-------- WebSocket, SimpleJson ------------'
+//!   the server     <------'             Bot ............. Bot ----'---'
+//!      ^  ^  ^                            |                |
+//!      |  |  |                        Connections of the crate of bots
+//!      |  |  '----- QDataStream ----------'                |
+//!      |  '-------- WebSocket, SimpleJson -----------------'
 //!      '----------- people
 //! ```
 //!
@@ -16,14 +17,12 @@
 //! | file | is about |
 //! | --- | --- |
 //! | `seed.rs`, `demo-seed.json` | accounts, maps, missions and mods |
-//! | `connection.rs` | sockets of bots |
 //! | `main.rs` | the command line |
 //!
 //! At speed 1, 40 bots together send about ten messages a second, and the process takes less than 1
 //! % of one core after the first half minute, in which all of them log in. Most of its 95 MB of
 //! memory goes to password hashing.
 
-mod connection;
 mod seed;
 
 use std::io;
@@ -33,8 +32,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use faf_bots::{Bot, Rng, Shared, Sociable};
-use faf_client::{Credentials, InvalidUrl, Url};
+use faf_bots::{Bot, Connections, Rng, Shared, Sociable};
+use faf_client::{Connector, Credentials, Identity, InvalidUrl, Url};
 use faf_lobby::cli::embedding::mint_token;
 use faf_lobby::config::{Exposure, Settings};
 use faf_lobby::exit_code::{self, Failure};
@@ -45,7 +44,7 @@ use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use seed::Seed;
 
@@ -58,8 +57,8 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Time limit for bots to leave at the end.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Time between the first connections of two bots, in seconds of their life: a login costs the
-/// server some work.
+/// Time between the connections of two bots, in seconds of their life: a login costs the server
+/// some work.
 const ARRIVAL_INTERVAL: f64 = 0.25;
 
 /// Longest time between two rounds of a queue, in seconds of the bots' life.
@@ -149,14 +148,15 @@ impl Demo {
         let logins = Some(seed.bots().map(|account| account.login.clone()).collect());
         let shared = Arc::new(Shared { settings, content: seed.content(), logins, ..Shared::default() });
         let mut rng = Rng::seed_from_u64(options.seed);
-        let began = Instant::now();
-        let accounts = seed.bots().take(options.bots).cloned();
-        for ((number, account), url) in (0_u32..).zip(accounts).zip(urls.iter().cycle()) {
+        let identity = Identity::of_program("faf-demo", env!("CARGO_PKG_VERSION"));
+        let places = Options::MOST_BOTS;
+        let connections = Arc::new(Connections::new(Connector::default(), identity, arrival, places));
+        for (account, url) in seed.bots().take(options.bots).cloned().zip(urls.iter().cloned().cycle()) {
             let rng = Rng::seed_from_u64(rng.random());
             let bot = Bot::new(account.login.clone(), Arc::clone(&shared), Box::new(Sociable), rng);
             let credentials = Credentials::password(account.login, &account.password);
-            let first = arrival * number;
-            self.bots.spawn(connection::live(bot, credentials, url.clone(), began, first, ends.clone()));
+            let (connections, ends) = (Arc::clone(&connections), ends.clone());
+            self.bots.spawn(async move { connections.live(bot, &credentials, &url, ends).await });
         }
         self
     }

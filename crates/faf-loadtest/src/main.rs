@@ -17,6 +17,9 @@
 //! report/        samples and histograms; a table, JSON, a picture
 //! ```
 //!
+//! The scenario `bots` is different: bots with accounts of their own play everything there is,
+//! through the connections of the crate of bots, so that an evening can be recorded.
+//!
 //! It works with any server of this protocol. If the server is on loopback, clients connect from
 //! many loopback addresses, so that ports do not run out. Each client is an open file.
 
@@ -39,6 +42,7 @@ use clap::{Args, Parser, Subcommand};
 use options::{RunOptions, Setup};
 use report::{Report, plot};
 use scenarios::Scenario;
+use scenarios::bots::Bots;
 use scenarios::broadcast::Broadcast;
 use scenarios::evening::{Evening, Soak};
 use scenarios::figures::Figures;
@@ -54,7 +58,7 @@ use server::floor_server::FloorServer;
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 measured, 1 clients could not connect or log in, or another failure, 2 wrong usage."
+    after_help = "Exit codes: 0 measured or played, 1 clients could not connect or log in, or another failure, 2 wrong usage."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -79,6 +83,7 @@ enum Command {
     Evening(WithServer<Evening>),
     /// An evening for many minutes, with memory and latency over time; use --plot
     Soak(WithServer<Soak>),
+    Bots(Bots),
     Floor(Floor),
     Figures(Figures),
     #[command(hide = true)]
@@ -122,6 +127,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Flood(scenario) => scenario.run(),
         Command::Evening(scenario) => scenario.run(),
         Command::Soak(scenario) => scenario.run(),
+        Command::Bots(bots) => bots.run(),
         Command::Floor(floor) => publish(&floor.run()?, &floor.run),
         Command::Figures(figures) => figures.run(),
         Command::FloorServer(server) => server.run(),

@@ -21,7 +21,7 @@ const ACCOUNTS: u32 = 120;
 struct TestServer {
     server: Server,
     _runtime: Runtime,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl TestServer {
@@ -53,19 +53,24 @@ impl TestServer {
         runtime.block_on(server.store().seed(seed)).unwrap();
         let administrator = server.store().set_role("player1", Role::Administrator);
         runtime.block_on(administrator).unwrap();
-        Self { server, _runtime: runtime, _folder: folder }
+        Self { server, _runtime: runtime, folder }
     }
 
     /// Runs a scenario against this server.
     fn load(&self, scenario: &str) -> Results {
         let mut arguments: Vec<_> = scenario.split(' ').map(str::to_owned).collect();
-        for format in WireFormat::ALL {
-            let is_it = |service: Service| service == Service::Lobby(format);
-            let listening = self.server.listening().iter().find(|listening| is_it(listening.service));
-            arguments.push(format!("--url={}://{}", format.scheme(), listening.unwrap().address));
-        }
+        arguments.extend(self.urls());
         arguments.push("--silence=0.1".to_owned());
         Results::of(&run(&arguments))
+    }
+
+    /// Returns a flag for the URL of each wire format.
+    fn urls(&self) -> impl Iterator<Item = String> {
+        WireFormat::ALL.into_iter().map(|format| {
+            let is_it = |service: Service| service == Service::Lobby(format);
+            let listening = self.server.listening().iter().find(|listening| is_it(listening.service));
+            format!("--url={}://{}", format.scheme(), listening.unwrap().address)
+        })
     }
 }
 
@@ -196,6 +201,49 @@ fn evening() {
     assert!(results.number("deliveries") >= 5000.0 && results.number("games") > 0.0);
     assert!(results.number("logins") > 0.0, "visitors come back");
     assert_eq!(results.number("lost"), 0.0);
+}
+
+#[test]
+fn bots_play_an_evening_in_all_formats() {
+    let server = TestServer::start();
+    let file = server.folder.path().join("tokens");
+    // The logins of some bots are known before they log in.
+    let line = |id: u32| match faf_testkit::token::token_of(id) {
+        token if id.is_multiple_of(2) => format!("player{id}\t{token}\n"),
+        token => format!("{token}\n"),
+    };
+    std::fs::write(&file, (1..=16).map(line).collect::<String>()).unwrap();
+    let mut arguments: Vec<_> = "bots --players 12 --pace 60 --connect-rate 1000 --games 3 --duration 10m"
+        .split(' ')
+        .map(str::to_owned)
+        .collect();
+    arguments.push(format!("--tokens={}", file.display()));
+    arguments.extend(server.urls());
+    let results = Results::of(&run(&arguments));
+    assert!(results.number("ended") >= 3.0 && results.number("launched") >= results.number("ended"));
+    assert!(results.number("logins") >= 12.0 && results.number("sent: auth") >= 12.0);
+    assert!(results.number("sent by games: GameResult") > 0.0);
+    assert_eq!((results.number("refused"), results.number("not_connected")), (0.0, 0.0));
+    assert_eq!(results.number("lost"), 0.0);
+}
+
+#[test]
+fn bots_that_cannot_play_say_why() {
+    let server = TestServer::start();
+    let file = server.folder.path().join("accounts");
+    std::fs::write(&file, "player1\tno such password\n").unwrap();
+    let arguments = |accounts: &str| {
+        let mut arguments = vec!["bots".to_owned(), "--duration=2s".to_owned(), accounts.to_owned()];
+        arguments.extend(server.urls());
+        arguments
+    };
+    let output = run(&arguments(&format!("--passwords={}", file.display())));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(complaint.contains("no bot could log in"), "{complaint}");
+    let output = run(&arguments("--passwords=no/such/file"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot read no/such/file"));
+    assert_eq!(run(&arguments("--players=2")).status.code(), Some(2));
 }
 
 #[test]

@@ -55,6 +55,7 @@ mod other_services;
 mod parties;
 mod queues;
 pub mod ratings;
+mod recorded;
 mod refusal;
 pub mod results;
 mod settings;
@@ -78,6 +79,7 @@ pub use io::{
     UnknownMod, UnknownPlayer, VaultMod,
 };
 pub use network::{Network, network};
+pub use recorded::{RecordedMatch, refusal as recorded_refusal};
 pub use settings::Settings;
 pub use snapshots::{SnapshotId, SnapshotList, size as lists};
 pub use state::{

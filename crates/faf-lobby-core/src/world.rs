@@ -65,6 +65,10 @@ impl World {
         Self { lobby }
     }
 
+    pub(crate) fn lobby_mut(&mut self) -> &mut Lobby {
+        &mut self.lobby
+    }
+
     /// Handles an event. Timers that are due run first.
     pub fn handle(&mut self, now: Moment, event: Event) {
         self.handle_timeout(now);
@@ -85,6 +89,7 @@ impl World {
                 dispatch::finish_released(lobby);
                 // A login that has its reply makes room for the next one.
                 admission::admit(lobby);
+                shutdown::wait_for_writes(lobby);
             }
             Event::Banned { player, ban } => operator::banned(lobby, player, &ban),
             Event::Kicked { player, reason } => operator::kicked(lobby, player, reason),
@@ -139,7 +144,7 @@ impl World {
         }
         let draining = match lobby.lifecycle {
             Lifecycle::Draining { until } => Some(until),
-            Lifecycle::Closing { next } => return Some(next),
+            Lifecycle::Closing { next, .. } => return Some(next),
             _ => None,
         };
         [Some(lobby.next_ping), lobby.next_report, draining, lobby.timers.next()].into_iter().flatten().min()

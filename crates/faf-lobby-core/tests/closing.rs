@@ -219,3 +219,61 @@ fn a_client_that_sends_or_is_not_read_is_not_silent() {
     // Bytes of a connection that has been closed change nothing.
     lobby.handle(Event::Heard { conn: slow });
 }
+
+fn end_game(lobby: &mut SimulatedLobby, conns: &[ConnId]) {
+    for conn in &conns[..2] {
+        lobby.send(*conn, r#"{"target":"game","command":"GameEnded","args":[]}"#);
+    }
+}
+
+#[test]
+fn a_shutdown_tries_to_store_until_the_database_is_back() {
+    let (mut lobby, conns) = lobby(2, None);
+    live_game(&mut lobby, &conns);
+    lobby.store.is_unavailable = true;
+    end_game(&mut lobby, &conns);
+    // The next attempt would come after half a minute.
+    lobby.advance(Duration::from_secs(31));
+    lobby.shut_down();
+    lobby.shut_down();
+    lobby.advance(Duration::from_secs(10));
+    assert!(!lobby.has_stopped && lobby.world.connection_count() == 0);
+    lobby.store.is_unavailable = false;
+    lobby.advance(Duration::from_secs(1));
+    assert!(lobby.has_stopped);
+    assert!(lobby.store.games.values().all(|game| game.end.is_some()) && lobby.store.games.len() == 1);
+    assert!(!lobby.log.iter().any(|line| matches!(line, LogLine::GamesNotStored { .. })));
+}
+
+#[test]
+fn a_shutdown_tries_again_at_once_and_gives_up_after_a_minute() {
+    let (mut lobby, conns) = lobby(2, None);
+    live_game(&mut lobby, &conns);
+    lobby.store.is_unavailable = true;
+    end_game(&mut lobby, &conns);
+    lobby.advance(Duration::from_secs(31));
+    let mut back = lobby.clone();
+    back.store.is_unavailable = false;
+    back.shut_down();
+    back.shut_down();
+    assert!(back.has_stopped, "there is nothing left to wait for");
+    lobby.shut_down();
+    lobby.shut_down();
+    lobby.advance(Duration::from_secs(59));
+    assert!(!lobby.has_stopped);
+    lobby.advance(Duration::from_secs(1));
+    assert!(lobby.has_stopped);
+    assert!(lobby.log.iter().any(|line| matches!(line, LogLine::GamesNotStored { games: 1 })));
+}
+
+#[test]
+fn a_shutdown_waits_a_minute_for_the_reply_to_the_last_save() {
+    let (mut lobby, _) = lobby(2, None);
+    lobby.holds_replies = true;
+    lobby.shut_down();
+    lobby.shut_down();
+    lobby.advance(Duration::from_secs(59));
+    assert!(!lobby.has_stopped && lobby.open_requests() > 0);
+    lobby.advance(Duration::from_secs(1));
+    assert!(lobby.has_stopped);
+}

@@ -27,6 +27,9 @@ pub struct Options {
     /// Time within which each statement must be complete, and for which an operation may wait for
     /// its turn; at least a second.
     pub query_timeout: Duration,
+    /// Time between two looks for bans that other services have changed; new ones are found at
+    /// every look.
+    pub ban_changes_interval: Duration,
 }
 
 impl Options {
@@ -67,6 +70,7 @@ impl Default for Options {
             history_table: "flyway_schema_history".to_owned(),
             connections: 8,
             query_timeout: Duration::from_secs(10),
+            ban_changes_interval: Duration::from_secs(60),
         }
     }
 }

@@ -2,7 +2,6 @@
 //! server carries it out. Bans of other services become orders, too.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
 
 use faf_lobby_store::{AccountError, Action, Order, Orders, Reason, StoreError};
 use faf_protocol::PlayerId;
@@ -37,25 +36,24 @@ impl Orders for MariaDb {
 
     async fn orders(&self) -> Result<Vec<Order>, StoreError> {
         let shared = Arc::clone(&self.shared);
-        let looked_at = Instant::now();
         let read = self.write(Family::Orders, move |s| {
-            let (changed, seen) = look(s, &shared)?;
+            let (changed, known) = look(s, &shared)?;
             if !s.schema().has_own_tables() {
                 let mut watch = shared.bans.lock().unwrap_or_else(PoisonError::into_inner);
                 watch.order(&changed);
                 let rows: Vec<_> = watch.orders.iter().map(|(id, player)| (*id, player.0, None)).collect();
                 drop(watch);
-                return Ok((with_bans(s, rows)?, seen));
+                return Ok((with_bans(s, rows)?, known));
             }
             changed.iter().try_for_each(|change| add(s, change))?;
             let query = "SELECT id, player_id, IF(action = 'kick', reason, NULL) FROM faf_lobby_order
                  WHERE found IS NULL ORDER BY id LIMIT ?";
             let rows =
                 s.select(query, (ORDERS_PER_READ,), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            Ok((with_bans(s, rows)?, seen))
+            Ok((with_bans(s, rows)?, known))
         });
-        let (orders, seen) = read.await?;
-        self.shared.bans.lock().unwrap_or_else(PoisonError::into_inner).looked(seen, looked_at);
+        let (orders, known) = read.await?;
+        self.shared.bans.lock().unwrap_or_else(PoisonError::into_inner).looked(known);
         Ok(orders)
     }
 

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Fixture, SEED, block_on, plant, put};
 use faf_lobby_core::matchmaking::vetoes::VetoSettings;
 use faf_lobby_core::{Decision, GameWrite, Note, Timestamp};
@@ -175,7 +177,8 @@ fn dates_of_zeros_count_as_none() {
 #[test]
 #[ignore = "needs mariadbd; .ci/run runs it"]
 fn bans_of_other_services_become_orders_once() {
-    let fixture = Fixture::new(146);
+    let mut fixture = Fixture::new(146);
+    fixture.options.ban_changes_interval = Duration::ZERO;
     block_on(async {
         let store = fixture.open();
         plant(&store, SEED).await;
@@ -210,6 +213,39 @@ fn bans_of_other_services_become_orders_once() {
             .database
             .sql("INSERT INTO ban (player_id, author_id, reason, level) VALUES (1, 2, 'old', 'GLOBAL')");
         assert_eq!(fixture.open().orders().await.unwrap(), []);
+    });
+}
+
+#[test]
+#[ignore = "needs mariadbd; .ci/run runs it"]
+fn new_bans_are_found_by_number_between_two_looks_for_changes() {
+    let mut fixture = Fixture::new(146);
+    fixture.options.ban_changes_interval = Duration::from_secs(3600);
+    let ban = |id: u32, player: u32| {
+        fixture.database.sql(&format!(
+            "INSERT INTO ban (id, player_id, author_id, reason, level) VALUES ({id}, {player}, 2, 'x', 'GLOBAL')"
+        ));
+    };
+    block_on(async {
+        let store = fixture.open();
+        plant(&store, SEED).await;
+        ban(10, 1);
+        store.forget_orders().await.unwrap();
+        let players = || async {
+            let orders = store.orders().await.unwrap();
+            for order in &orders {
+                store.order_carried_out(order.id, false).await.unwrap();
+            }
+            orders.into_iter().map(|order| order.player.0).collect::<Vec<_>>()
+        };
+        ban(11, 2);
+        assert_eq!(players().await, [2]);
+        // A change of an old ban is not looked for, but one of a new ban is found.
+        fixture.database.sql("UPDATE ban SET revoke_time = NOW()");
+        assert_eq!(players().await, [2]);
+        ban(12, 1);
+        assert_eq!(players().await, [1]);
+        assert_eq!(players().await, [0; 0]);
     });
 }
 

@@ -4,8 +4,6 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "these are tests, which fail by panicking")]
 
 mod common;
-#[path = "common/proxy.rs"]
-mod proxy;
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -19,7 +17,7 @@ use faf_lobby_store::{Accounts, Games, Joins, Orders, Outbox, Profiles, Reason, 
 use faf_protocol::{GameId, PlayerId};
 use faf_testkit::season::{Played, Season};
 use faf_testkit::services::mariadb::MariaServer;
-use proxy::Proxy;
+use faf_testkit::services::proxy::Proxy;
 use tokio::task::JoinSet;
 
 /// Environment variable with the number of times that the database is killed.
@@ -129,6 +127,25 @@ fn killed_database_loses_and_repeats_nothing() {
 
 #[test]
 #[ignore = "needs mariadbd; .ci/run runs it"]
+fn database_that_is_restarted_in_order_loses_and_repeats_nothing() {
+    let (fixture, server) = own_server(&[]);
+    block_on(async {
+        let (store, game) = fixture.open_with_game().await;
+        server.shut_down();
+        let failed = put(&store, game.id, game.save()).await.unwrap_err();
+        assert_eq!(failed.reason(), Reason::Io, "{failed}");
+        server.restart();
+        insist(&store, game.id, game.save(), publications(0..2)).await;
+        // Connections of before are not used any more.
+        server.shut_down();
+        server.restart();
+        insist(&store, game.id, game.end(), publications(2..3)).await;
+        assert_stored_once(&store, 1).await;
+    });
+}
+
+#[test]
+#[ignore = "needs mariadbd; .ci/run runs it"]
 fn database_that_does_not_respond_blocks_nobody_for_long() {
     let (mut fixture, server) = own_server(&[]);
     fixture.options.query_timeout = Duration::from_secs(1);
@@ -166,7 +183,7 @@ fn database_that_does_not_respond_blocks_nobody_for_long() {
 fn connection_may_be_cut_at_every_statement() {
     let fixture = Fixture::new(146);
     let proxy = Proxy::start(fixture.options.port);
-    let options = Options { port: proxy.port, ..fixture.options.clone() };
+    let options = Options { port: proxy.port(), ..fixture.options.clone() };
     block_on(async {
         let store = MariaDb::open(&options).unwrap();
         plant(&store, SEED).await;

@@ -18,15 +18,15 @@ pub const CONFIGURATION: u8 = 3;
 pub const DATABASE: u8 = 4;
 /// The server cannot listen on an address.
 pub const LISTEN: u8 = 5;
-/// A replay has other effects than those recorded.
+/// A replay has other effects than those recorded, or a judged recording has other messages.
 pub const DIFFERENT: u8 = 6;
 /// Another server uses the database.
 pub const DATABASE_IN_USE: u8 = 7;
 
 /// The codes, as `--help` shows them.
 pub const HELP: &str = "Exit codes: 0 success, 1 other failures, 2 wrong usage, 3 wrong configuration, \
-                        4 unusable database, 5 cannot listen on an address, 6 a replay differs from the \
-                        recording, 7 another server uses the database.";
+                        4 unusable database, 5 cannot listen on an address, 6 a replay or a \
+                        judged lobby differs from the recording, 7 another server uses the database.";
 
 /// A failure with the exit code of the process.
 #[derive(Debug)]

@@ -18,6 +18,7 @@ mod clock;
 pub mod config;
 mod delivery;
 pub mod exit_code;
+pub mod judge;
 mod lobby;
 mod net;
 mod ops;

@@ -126,6 +126,7 @@ impl Server {
             passwords: PasswordThreads::new(),
             outbox: Arc::clone(&outbox),
             registers: settings.open_registration != Exposure::Off,
+            fails_to_store: Arc::default(),
         };
         let activity = Arc::new(ActivityLog::default());
         let publisher = Publisher::new(broker.as_ref(), Arc::clone(&metrics));

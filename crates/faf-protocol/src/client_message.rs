@@ -7,7 +7,9 @@
 //!
 //! The table below is the only place with the names of commands on the wire. A row is `Name =
 //! "wire_name";`, with its members in braces, or with a type of its own that implements `Members`
-//! if these are not simply read one by one.
+//! if these are not simply read one by one. After `as` comes the type that describes a member in
+//! the module `contract` if it is narrower than what is read, after `ignores` the members
+//! that known clients send without effect.
 
 use std::borrow::Cow;
 
@@ -33,7 +35,9 @@ macro_rules! client_commands {
         typed { $(
             $(#[$doc:meta])*
             $name:ident $(($payload:ty))? = $wire:literal $({
-                $( $(#[$member_doc:meta])* $member:ident: $type:ty, )*
+                $( $(#[$member_doc:meta])* $member:ident: $type:ty $(as $described:ty)?, )*
+            })? $(ignores {
+                $( $(#[$ignored_doc:meta])* $ignored:ident: $ignored_type:ty, )*
             })?;
         )* }
         untyped { $(
@@ -129,6 +133,57 @@ macro_rules! client_commands {
                 }
             }
         )? )*
+
+        #[cfg(feature = "contract")]
+        #[allow(dead_code, reason = "only the descriptions of these types are used")]
+        pub(crate) mod rows {
+            use super::*;
+            use crate::contract::rows::{Row, described};
+            use crate::contract::values::*;
+            use crate::ids::SessionNumber;
+            use schemars::{JsonSchema, SchemaGenerator};
+
+            // These have the names of the types with which they share the rows, and so take their
+            // place in `describe`.
+            $( $(
+                #[derive(JsonSchema)]
+                pub(super) struct $name { $( $(#[$member_doc])* $member: described!($type $(, $described)?), )* }
+            )? )*
+
+            mod ignored {
+                use super::*;
+                $( $(
+                    #[derive(JsonSchema)]
+                    pub(super) struct $name { $( $(#[$ignored_doc])* $ignored: Option<$ignored_type>, )* }
+                )? )*
+            }
+
+            mod documented {
+                use schemars::JsonSchema;
+                $( $(#[$doc])* #[derive(JsonSchema)] pub(super) struct $name; )*
+                $( $(#[$untyped_doc])* #[derive(JsonSchema)] pub(super) struct $untyped; )*
+            }
+
+            /// Returns what the row of a command says.
+            pub(crate) fn describe(command: ClientCommand, generator: &mut SchemaGenerator) -> Row {
+                match command {
+                    $( ClientCommand::$name => Row {
+                        documentation: documented::$name::json_schema(generator),
+                        members: vec![$( <$payload as JsonSchema>::json_schema(generator) )?],
+                        ignored: client_commands!(ignored generator $name $({ $($ignored)* })?),
+                    }, )*
+                    $( ClientCommand::$untyped => Row {
+                        documentation: documented::$untyped::json_schema(generator),
+                        members: Vec::new(),
+                        ignored: Vec::new(),
+                    }, )*
+                }
+            }
+        }
+    };
+    (ignored $generator:ident $name:ident) => { Vec::new() };
+    (ignored $generator:ident $name:ident { $($ignored:ident)* }) => {
+        vec![ignored::$name::json_schema($generator)]
     };
 }
 
@@ -160,9 +215,16 @@ client_commands! {
             /// Name of the account; white space around it is ignored.
             login: String,
             /// Lower-case hexadecimal SHA-256 of the password's UTF-8 bytes, 64 characters.
-            password: Secret,
+            password: Secret as PasswordDigest,
             /// Description of the machine, from the client's id tool.
             unique_id: String,
+        } ignores {
+            /// The number from `session`.
+            session: SessionNumber,
+            /// Name of the client, which `ask_session` has said before.
+            user_agent: String,
+            /// Version of the client, which `ask_session` has said before.
+            version: String,
         };
         /// Logs in with a token. Allowed before login (section 5).
         ///
@@ -174,9 +236,12 @@ client_commands! {
         /// ```
         Auth(Auth) = "auth" {
             /// OAuth access token, a JWT.
-            token: Secret,
+            token: Secret as Token,
             /// Description of the machine, from the client's id tool.
             unique_id: String,
+        } ignores {
+            /// The number from `session`.
+            session: SessionNumber,
         };
         /// Asks for a new account; always refused. Allowed before login (section 10).
         ///
@@ -240,28 +305,37 @@ client_commands! {
             /// Title, ASCII; cut after 128 characters. If missing, null or empty, it is made from
             /// the host's name.
             #[serde(default, skip_serializing_if = "Option::is_none")]
-            title: Option<String>,
+            title: Option<String> as Option<OrNull<AsciiText>>,
             /// Technical name of the featured mod, in any case; `coop` makes a co-op game. Missing,
             /// null or empty: `faf`.
             #[serde(default, rename = "mod", skip_serializing_if = "Option::is_none")]
-            featured_mod: Option<String>,
+            featured_mod: Option<String> as Option<OrNull<String>>,
             /// Folder name of the map, in any case. Missing, null or empty: `scmp_007`.
             #[serde(default, skip_serializing_if = "Option::is_none")]
-            mapname: Option<String>,
+            mapname: Option<String> as Option<OrNull<String>>,
             /// Password that joining needs; missing, null or empty: none. A value that is not a
             /// text counts as its JSON.
             #[serde(default, deserialize_with = "new_password", skip_serializing_if = "Option::is_none")]
-            password: Option<Secret>,
+            password: Option<Secret> as Option<OrNull<String>>,
             /// Lowest displayed rating that may join: a number or its text, always finite.
             #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
-            rating_min: Option<f64>,
+            rating_min: Option<f64> as Option<OrNull<RatingBound>>,
             /// Highest displayed rating that may join, in the same forms.
             #[serde(default, deserialize_with = "rating_bound", skip_serializing_if = "Option::is_none")]
-            rating_max: Option<f64>,
+            rating_max: Option<f64> as Option<OrNull<RatingBound>>,
             /// Whether players outside of these bounds cannot see the game. Anything but `false`,
             /// `null`, 0 and empty texts, lists and objects means yes.
             #[serde(default, deserialize_with = "truthiness")]
             enforce_rating_range: bool,
+        } ignores {
+            /// `public` or `password`; the password says it.
+            access: String,
+            /// Version of the featured mod.
+            version: Json,
+            /// Options of the game, which its process sends.
+            options: Json,
+            /// Whether the game follows another one of the same host.
+            is_rehost: bool,
         };
         /// Asks to join a game (games.md section 1.2). Members that are not listed, such as
         /// `gameport`, are ignored.
@@ -277,7 +351,10 @@ client_commands! {
             /// Password of the game; missing, null or empty: none. A value that is not a text
             /// never matches.
             #[serde(default, deserialize_with = "tried_password", skip_serializing_if = "Option::is_none")]
-            password: Option<Secret>,
+            password: Option<Secret> as Option<OrNull<String>>,
+        } ignores {
+            /// Port of the game, 0 in all clients of today.
+            gameport: i64,
         };
         /// Reports that the client has reconnected while its game still runs (games.md section
         /// 1.3).
@@ -302,7 +379,10 @@ client_commands! {
         /// ```json
         /// {"command": "InitiateTest", "target": "connectivity"}
         /// ```
-        InitiateTest(ConnectivityTest) = "InitiateTest";
+        InitiateTest(ConnectivityTest) = "InitiateTest" ignores {
+            /// The port to be tested.
+            args: Json,
+        };
         /// Invites another player to the sender's party (parties.md section 3.1).
         ///
         /// ```json
@@ -347,7 +427,7 @@ client_commands! {
         /// ```
         SetPartyFactions(SetPartyFactions) = "set_party_factions" {
             /// The factions by name in any case, or by number.
-            factions: Factions,
+            factions: Factions as ChosenFactions,
         };
         /// Begins or ends a search for a match of the sender's party (matchmaking.md section 7.1).
         ///
@@ -356,7 +436,7 @@ client_commands! {
         /// ```
         GameMatchmaking(GameMatchmaking) = "game_matchmaking" {
             /// `start` or `stop`; anything else has no effect.
-            state: String,
+            state: String as SearchCommand,
             /// Technical name of the queue.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             queue_name: Option<String>,
@@ -366,7 +446,7 @@ client_commands! {
             /// The only faction of the sender from now on, by name in any case, or by number.
             /// Missing or null: the factions stay as they are.
             #[serde(default, skip_serializing_if = "Option::is_none")]
-            faction: Option<Faction>,
+            faction: Option<Faction> as Option<ChosenFaction>,
         };
         /// Replaces the maps that the player does not want to play in the matchmaker
         /// (matchmaking.md section 12).
@@ -394,6 +474,8 @@ trait Members: Sized {
 /// {"command": "social_remove", "foe": 42}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "contract", schemars(extend("oneOf" = [{"required": ["friend"]}, {"required": ["foe"]}])))]
 pub struct SocialSubject {
     /// The friend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -413,6 +495,7 @@ pub struct SocialSubject {
 /// {"command": "avatar", "action": "select", "avatar": "https://example.org/a.png"}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(tag = "action")]
 pub enum AvatarAction {
     /// Asks for the avatars that were granted to the player.
@@ -422,9 +505,11 @@ pub enum AvatarAction {
     #[serde(rename = "select")]
     Select {
         /// URL of the avatar; `null` for no avatar.
+        #[cfg_attr(feature = "contract", schemars(with = "crate::contract::values::OrNull<String>"))]
         avatar: Option<String>,
     },
     /// Selects a value that is not a text, and so not an avatar; ignored.
+    #[cfg_attr(feature = "contract", schemars(skip))]
     #[serde(rename = "select")]
     SelectOther {
         /// The value.
@@ -445,6 +530,7 @@ pub enum AvatarAction {
 /// {"command": "admin", "action": "closeFA", "user_id": 4}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(tag = "action")]
 pub enum AdminAction {
     /// Ends a player's game. Needs `ADMIN_KICK_SERVER`.
@@ -463,18 +549,21 @@ pub enum AdminAction {
     #[serde(rename = "broadcast")]
     Broadcast {
         /// The text; nothing happens if it is missing or empty.
+        #[cfg_attr(feature = "contract", schemars(with = "crate::contract::values::Text", required))]
         #[serde(skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
     /// Makes clients join a chat channel. Needs `ADMIN_JOIN_CHANNEL`.
     #[serde(rename = "join_channel")]
     JoinChannel {
-        /// The players; at most [`LIST_LIMIT`].
+        /// The players; at most 10,000 ([`LIST_LIMIT`]).
+        #[cfg_attr(feature = "contract", schemars(length(max = LIST_LIMIT)))]
         user_ids: Vec<PlayerId>,
         /// The channel.
         channel: String,
     },
     /// An action that is not in this list; ignored.
+    #[cfg_attr(feature = "contract", schemars(skip))]
     #[serde(untagged)]
     Other {
         /// Name of the action.
@@ -492,6 +581,7 @@ pub enum AdminAction {
 /// {"command": "modvault", "type": "like", "uid": "74a9eeff"}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ModvaultAction {
     /// Asks for the hundred most liked mods.
@@ -510,6 +600,7 @@ pub enum ModvaultAction {
 
 /// Members of `InitiateTest`. With any other `target` the command is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub struct ConnectivityTest {
     /// Always `connectivity`.
     pub target: ConnectivityTarget,
@@ -517,6 +608,7 @@ pub struct ConnectivityTest {
 
 /// The only `target` other than `game`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ConnectivityTarget {
     /// The text `connectivity`.
@@ -537,9 +629,11 @@ pub enum ConnectivityTarget {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub struct SetPlayerVetoes {
-    /// The whole selection; at most [`LIST_LIMIT`] elements. Of those for the same map, the last
-    /// one counts.
+    /// The whole selection; at most 10,000 elements ([`LIST_LIMIT`]). Of those for the same map,
+    /// the last one counts.
+    #[cfg_attr(feature = "contract", schemars(length(max = LIST_LIMIT)))]
     pub vetoes: Vec<Veto>,
 }
 
@@ -547,6 +641,7 @@ pub struct SetPlayerVetoes {
 ///
 /// Numbers must be integers; texts of numbers and fractions are errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub struct Veto {
     /// The bracket in which the map is not wanted.
     #[serde(rename = "matchmaker_queue_map_pool_id")]
@@ -555,6 +650,7 @@ pub struct Veto {
     #[serde(rename = "map_pool_map_version_id")]
     pub entry: PoolEntryId,
     /// Number of tokens; never negative.
+    #[cfg_attr(feature = "contract", schemars(range(min = 0)))]
     #[serde(rename = "veto_tokens_applied", deserialize_with = "number_of_tokens")]
     pub tokens: i64,
 }

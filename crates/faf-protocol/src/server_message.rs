@@ -7,7 +7,8 @@
 //!
 //! The table below is the only place with the names of these messages on the wire. A row is
 //! `Name(Type) = "wire_name" { members };`, where the braces declare the type. After `if` comes the
-//! member without which a message of this name is one of a later row.
+//! member without which a message of this name is one of a later row, after `as` the type that
+//! describes a member in the module `contract` if it is narrower than what is read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ macro_rules! server_messages {
         server_messages! { members $wire $name ($struct) $($members)* }
     };
     (members $wire:literal $name:ident ($struct:ident) $(#[$attribute:meta])* {
-        $( $(#[$member_doc:meta])* $member:ident: $type:ty, )*
+        $( $(#[$member_doc:meta])* $member:ident: $type:ty $(as $described:ty)?, )*
     }) => {
         #[doc = concat!("Members of `", $wire, "`; an example is at [`ServerMessage::", stringify!($name), "`].")]
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +40,15 @@ macro_rules! server_messages {
         pub struct $struct {
             $( $(#[$member_doc])* pub $member: $type, )*
         }
+    };
+    (described (Arc<$struct:ident>) $($members:tt)*) => {
+        server_messages! { described ($struct) $($members)* }
+    };
+    (described ($struct:ident) {
+        $( $(#[$member_doc:meta])* $member:ident: $type:ty $(as $described:ty)?, )*
+    }) => {
+        #[derive(JsonSchema)]
+        pub(super) struct $struct { $( $(#[$member_doc])* $member: described!($type $(, $described)?), )* }
     };
     ($(
         $(#[$doc:meta])*
@@ -87,6 +97,74 @@ macro_rules! server_messages {
         }
 
         $( $( server_messages! { members $wire $name ($($payload)+) $(#[$attribute])* { $($members)* } } )? )*
+
+        /// The messages of the server, without their members: one for each row of the table.
+        #[cfg(feature = "contract")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ServerCommand {
+            $( $(#[$doc])* $name, )*
+        }
+
+        #[cfg(feature = "contract")]
+        impl ServerCommand {
+            /// All messages.
+            pub const ALL: &[Self] = &[ $( Self::$name, )* ];
+
+            /// Returns the name of the message on the wire, which two of them share.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $( Self::$name => $wire, )*
+                }
+            }
+
+            /// Returns the row of a message; `None` for one that is not in the table.
+            #[must_use]
+            pub fn of(command: &str, message: &Message) -> Option<Self> {
+                Some(match command {
+                    $( $wire $(if message.get($needed).is_some())? => Self::$name, )*
+                    _ => return None,
+                })
+            }
+
+            /// Returns the member without which a message of this name is one of a later row.
+            #[must_use]
+            pub const fn needed_member(self) -> Option<&'static str> {
+                match self {
+                    $( $( Self::$name => Some($needed), )? )*
+                    _ => None,
+                }
+            }
+        }
+
+        #[cfg(feature = "contract")]
+        #[allow(dead_code, reason = "only the descriptions of these types are used")]
+        pub(crate) mod rows {
+            use super::*;
+            use crate::contract::rows::{Row, described};
+            use crate::contract::values::*;
+            use schemars::{JsonSchema, SchemaGenerator};
+
+            // These have the names of the types with which they share the rows, and so take their
+            // place in `describe`.
+            $( $( server_messages! { described ($($payload)+) { $($members)* } } )? )*
+
+            mod documented {
+                use schemars::JsonSchema;
+                $( $(#[$doc])* #[derive(JsonSchema)] pub(super) struct $name; )*
+            }
+
+            /// Returns what the row of a message says.
+            pub(crate) fn describe(message: ServerCommand, generator: &mut SchemaGenerator) -> Row {
+                match message {
+                    $( ServerCommand::$name => Row {
+                        documentation: documented::$name::json_schema(generator),
+                        members: vec![$( <$($payload)+ as JsonSchema>::json_schema(generator) )?],
+                        ignored: Vec::new(),
+                    }, )*
+                }
+            }
+        }
     };
 }
 
@@ -126,7 +204,7 @@ server_messages! {
         i18n_args: Vec<String>,
         /// End of a ban: ISO 8601, UTC. Missing for a permanent ban.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        expires_at: Option<String>,
+        expires_at: Option<String> as Option<Time>,
     };
     /// The login or token was not accepted; the connection stays (sections 4 and 5). Also follows a
     /// notice about a ban or a kick, before the connection is closed, so that clients do not log in
@@ -146,7 +224,7 @@ server_messages! {
     /// ```
     IrcPassword(IrcPassword) = "irc_password" {
         /// Always `deprecated`.
-        password: String,
+        password: String as Deprecated,
     };
     /// The login was accepted (section 6.4).
     ///
@@ -171,14 +249,14 @@ server_messages! {
         /// The player who has logged in.
         me: Arc<Player>,
         /// Time of the server: ISO 8601, UTC, written `+00:00`, microseconds left out when zero.
-        current_time: String,
+        current_time: String as Time,
         /// Deprecated: `me.id`.
         id: PlayerId,
         /// Deprecated: `me.login`.
         login: String,
     };
-    /// Players who came, changed or left (sections 6.4 and 8). The list is shared, because it may
-    /// be sent to many clients.
+    // The list is shared, because it may be sent to many clients.
+    /// Players who came, changed or left (sections 6.4 and 8).
     ///
     /// ```json
     /// {
@@ -226,7 +304,7 @@ server_messages! {
         foes: Option<Vec<PlayerId>>,
         /// 2 for an administrator, 1 for a moderator, 0 for all others.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        power: Option<u8>,
+        power: Option<u8> as Option<Power>,
     };
     /// Open and live games, at login (games.md section 4.3).
     ///
@@ -254,7 +332,7 @@ server_messages! {
     GameList(Arc<GameList>) = "game_info" if "games" #[derive(Default)] {
         /// Games; each entry has the members of [`GameInfo`] and `"command":"game_info"`.
         #[serde(serialize_with = "serialize_games")]
-        games: Vec<Arc<GameInfo>>,
+        games: Vec<Arc<GameInfo>> as Vec<GameInList>,
     };
     /// A game that was opened, has changed or was removed (games.md section 4).
     ///
@@ -280,8 +358,8 @@ server_messages! {
         password_protected: bool,
         /// Id of the game.
         uid: GameId,
-        /// Title, at most 128 characters, ASCII.
-        title: String,
+        /// Title, at most 128 characters; ASCII in games that a player hosts.
+        title: String as Title,
         /// State of the game.
         state: GameInfoState,
         /// The kind of game.
@@ -301,9 +379,9 @@ server_messages! {
         /// Number of slots that are open to players.
         max_players: i64,
         /// Time when players could first join: ISO 8601, UTC, written `+00:00`.
-        hosted_at: Option<String>,
+        hosted_at: Option<String> as Option<Time>,
         /// Time of the launch, in Unix seconds with a fraction.
-        launched_at: Option<f64>,
+        launched_at: Option<f64> as Option<UnixTime>,
         /// Technical name of the leaderboard on which it is rated.
         rating_type: String,
         /// Lowest displayed rating that may join.
@@ -352,16 +430,16 @@ server_messages! {
     /// ```
     GameLaunch(GameLaunch) = "game_launch" {
         /// Arguments for the game process: `/numgames` and the number of rated games of the player.
-        args: (String, u32),
+        args: (String, u32) as GameArguments,
         /// Id of the game.
         uid: GameId,
         /// Technical name of the featured mod.
         #[serde(rename = "mod")]
         featured_mod: String,
         /// Title of the game.
-        name: String,
+        name: String as Title,
         /// Superseded by `game_type`: 0 for a normal lobby, 1 for an automatic one.
-        init_mode: u8,
+        init_mode: u8 as ZeroOrOne,
         /// The kind of game.
         game_type: GameType,
         /// Technical name of the leaderboard on which it is rated.
@@ -371,19 +449,19 @@ server_messages! {
         mapname: Option<String>,
         /// Team of the player in the game: 2 or 3.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        team: Option<i64>,
+        team: Option<i64> as Option<MatchTeam>,
         /// Number of the player's faction.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        faction: Option<i64>,
+        faction: Option<i64> as Option<FactionNumber>,
         /// Number of players in the match.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        expected_players: Option<usize>,
+        expected_players: Option<usize> as Option<OneOrMore>,
         /// Start position of the player on the map, from 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        map_position: Option<i64>,
+        map_position: Option<i64> as Option<OneOrMore>,
         /// Options of the queue's games; missing if there are none.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        game_options: BTreeMap<String, Json>,
+        game_options: BTreeMap<String, Json> as BTreeMap<String, Scalar>,
         /// Id of the chosen entry of the map pool.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         map_pool_map_version_id: Option<PoolEntryId>,
@@ -436,7 +514,7 @@ server_messages! {
         reason: Option<String>,
         /// Whole seconds for which the search has gone on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        waited_seconds: Option<u64>,
+        waited_seconds: Option<u64> as Option<Seconds>,
         /// Number of rounds without a match.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failed_attempts: Option<u32>,
@@ -482,9 +560,9 @@ server_messages! {
     /// ```
     SearchViolation(SearchViolation) = "search_violation" {
         /// Number of times that still count, this one included.
-        count: u32,
+        count: u32 as OneOrMore,
         /// Time of this one: ISO 8601, UTC.
-        time: String,
+        time: String as Time,
     };
     /// The maps that the player does not want to play, as far as the brackets of the matchmaker
     /// allow it (matchmaking.md section 12). Sent if `set_player_vetoes` asked for something else,
@@ -517,7 +595,8 @@ server_messages! {
         /// The owner of the party, online and reported to the client before.
         sender: PlayerId,
     };
-    /// The complete state of a party (parties.md section 2.2). It is shared by all members.
+    // It is shared by all members.
+    /// The complete state of a party (parties.md section 2.2).
     ///
     /// ```json
     /// {
@@ -577,7 +656,7 @@ server_messages! {
         uid: u32,
         /// Name of its campaign.
         #[serde(rename = "type")]
-        campaign: String,
+        campaign: String as Campaign,
         /// Name of the mission.
         name: Option<String>,
         /// Description; may contain HTML.
@@ -585,7 +664,7 @@ server_messages! {
         /// File name of its map.
         filename: Option<String>,
         /// Always `coop`.
-        featured_mod: String,
+        featured_mod: String as Coop,
     };
     /// One mod of the vault (section 10).
     ///
@@ -601,21 +680,21 @@ server_messages! {
         /// URL of a picture; empty if there is none.
         thumbnail: String,
         /// URL of the mod.
-        link: String,
+        link: String as Url,
         /// Always empty.
-        bugreports: Vec<Json>,
+        bugreports: Vec<Json> as NothingInList,
         /// Always empty.
-        comments: Vec<Json>,
+        comments: Vec<Json> as NothingInList,
         /// Description of the mod.
         description: String,
         /// Number of games in which it was played.
         played: u32,
         /// Number of players who like it.
-        likes: f64,
+        likes: f64 as Count,
         /// Number of downloads.
         downloads: u32,
         /// Time of the upload, in Unix seconds.
-        date: i64,
+        date: i64 as UnixSeconds,
         /// Uid of the mod.
         uid: String,
         /// Name of the mod.
@@ -625,7 +704,7 @@ server_messages! {
         /// Name of the author.
         author: String,
         /// 1 for a mod of the user interface, 0 for a mod of the simulation.
-        ui: u8,
+        ui: u8 as ZeroOrOne,
     };
     /// Answers `ice_servers` (section 10).
     ///
@@ -634,10 +713,10 @@ server_messages! {
     /// ```
     IceServers(IceServers) = "ice_servers" #[derive(Default)] {
         /// Always empty; clients get the servers from the web API.
-        ice_servers: Vec<Json>,
+        ice_servers: Vec<Json> as NothingInList,
         /// Validity in seconds. Clients ask again and again if it is missing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        ttl: Option<u32>,
+        ttl: Option<u32> as Option<Seconds>,
     };
     /// The command is not available while the server shuts down (section 11.1).
     ///
@@ -711,6 +790,7 @@ impl Notice {
 
 /// Effect of a [`Notice`] on the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeStyle {
     /// The text is information.
@@ -722,16 +802,20 @@ pub enum NoticeStyle {
     /// The client must end the game process now.
     Kill,
     /// Never sent by this server; clients know it.
+    #[cfg_attr(feature = "contract", schemars(skip))]
     Warning,
     /// Never sent by this server; old clients know it.
+    #[cfg_attr(feature = "contract", schemars(skip))]
     Scores,
     /// A style that is not in this list; clients treat it as `info`.
+    #[cfg_attr(feature = "contract", schemars(skip))]
     #[serde(untagged)]
     Other(String),
 }
 
 /// A player (section 7).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub struct Player {
     /// Id of the account.
     pub id: PlayerId,
@@ -760,6 +844,7 @@ pub struct Player {
 
 /// The state of a player, as far as clients receive it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum PlayerState {
@@ -769,8 +854,10 @@ pub enum PlayerState {
 
 /// A picture beside a player's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub struct Avatar {
     /// URL of the picture.
+    #[cfg_attr(feature = "contract", schemars(with = "crate::contract::values::Url"))]
     pub url: String,
     /// Tooltip; clients drop the whole message if it is `null`.
     pub tooltip: String,
@@ -782,6 +869,7 @@ pub struct Ratings(pub Vec<(Arc<str>, LeaderboardRating)>);
 
 /// The rating on one leaderboard.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub struct LeaderboardRating {
     /// Mean and deviation.
     pub rating: Rating,
@@ -801,6 +889,7 @@ pub struct Rating {
 
 /// One entry of [`GameInfo::teams_ids`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub struct GameTeam {
     /// Number of the team.
     pub team_id: i64,
@@ -815,6 +904,7 @@ pub struct TeamNames(pub BTreeMap<i64, Vec<String>>);
 
 /// The players outside of a game who see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
     /// All players except the host's foes.
@@ -825,6 +915,7 @@ pub enum Visibility {
 
 /// State of a game, as clients see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GameInfoState {
     /// The game is not open yet, or is over.
@@ -837,6 +928,7 @@ pub enum GameInfoState {
 
 /// The kind of a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum GameType {
@@ -859,12 +951,15 @@ fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Res
 
 /// A queue of the matchmaker, in `matchmaker_info`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub struct QueueInfo {
     /// Technical name of the queue.
     pub queue_name: String,
     /// Time of the next round: ISO 8601, UTC.
+    #[cfg_attr(feature = "contract", schemars(with = "crate::contract::values::Time"))]
     pub queue_pop_time: String,
-    /// Seconds until the next round, to hundredths.
+    /// Seconds until the next round, to hundredths; negative while a round waits or runs.
+    #[cfg_attr(feature = "contract", schemars(extend("x-unit" = "seconds")))]
     pub queue_pop_time_delta: f64,
     /// Number of players who search in the queue.
     pub num_players: u32,
@@ -874,15 +969,18 @@ pub struct QueueInfo {
     /// The same for a narrower range.
     pub boundary_75s: Arc<[[i32; 2]]>,
     /// Number of players in a team.
+    #[cfg_attr(feature = "contract", schemars(range(min = 1)))]
     pub team_size: u32,
     /// Whole seconds within which half of all searches are matched, from those of the last hour;
     /// missing if fewer are, or if nothing is known. Only this server sends it.
+    #[cfg_attr(feature = "contract", schemars(with = "Option<crate::contract::values::Seconds>"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated_wait_seconds: Option<u64>,
 }
 
 /// Whether a search goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SearchState {
     /// It has begun.
@@ -893,15 +991,18 @@ pub enum SearchState {
 
 /// A player who may not search for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub struct TimeoutEnd {
     /// The player.
     pub player: PlayerId,
     /// End of the time-out: ISO 8601, UTC.
+    #[cfg_attr(feature = "contract", schemars(with = "crate::contract::values::Time"))]
     pub expires_at: String,
 }
 
 /// The reason why a player cannot join a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GameJoinFailure {
     /// The game does not exist.
@@ -914,6 +1015,7 @@ pub enum GameJoinFailure {
 
 /// A member of a party.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub struct PartyMember {
     /// The player.
     pub player: PlayerId,

@@ -13,4 +13,6 @@
 pub mod compare;
 pub mod differences;
 pub mod recording;
+#[cfg(feature = "write")]
+pub mod secrets;
 pub mod transcript;

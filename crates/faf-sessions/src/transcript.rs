@@ -1,6 +1,9 @@
 //! Scripted sessions, as those that were recorded from the original server: one JSON object per
 //! record (`golden/sessions/README.md`).
 
+mod entries;
+mod write;
+
 use std::time::Duration;
 
 use base64::Engine;

@@ -11,6 +11,7 @@ pub mod lobby;
 pub mod login_probe;
 pub mod population;
 pub mod queues;
+pub mod recorded_evening;
 pub mod season;
 pub mod services;
 pub mod serving;

@@ -8,7 +8,7 @@ use faf_protocol::DecodeError;
 /// The exit codes as `--help` lists them.
 pub(crate) const HELP: &str = "Exit codes: 0 clean end between messages, 1 other failures, 2 wrong usage, 3 stream \
                                ended inside a message, 4 malformed message, 5 message too large or too deep, 6 the \
-                               login was refused, 7 a line was not sent, 8 no server of this format there, 9 a comparison found something.";
+                               login was refused, 7 a line was not sent, 8 no server of this format there.";
 
 pub(crate) const FAILURE: u8 = 1;
 pub(crate) const USAGE: u8 = 2;

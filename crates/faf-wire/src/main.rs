@@ -5,14 +5,18 @@
 
 mod bridge;
 mod capture;
+mod carrier;
 mod conform;
 mod connect;
 mod decode;
 mod dial;
 mod encode;
 mod exit;
+mod lint;
 mod login;
 mod render;
+mod schema;
+mod tap;
 
 use std::io;
 use std::process::ExitCode;
@@ -46,6 +50,16 @@ enum Command {
     /// Replay recorded sessions against a server, and report every difference
     #[command(after_help = conform::HELP)]
     Conform(conform::Arguments),
+    /// Pass on every byte between clients and a server, and record what they say
+    #[command(after_help = exit::HELP)]
+    Tap(tap::Arguments),
+    /// Pass on every byte between clients and a server, and report what leaves the contract
+    #[command(after_help = exit::HELP)]
+    Lint(lint::Arguments),
+    /// Print the contract of the protocol, made from the code: JSON Schema, AsyncAPI or a reference
+    /// for people
+    #[command(after_help = exit::HELP)]
+    Schema(schema::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +69,9 @@ fn main() -> ExitCode {
         Command::Connect(arguments) => block_on(connect::run(arguments)),
         Command::Bridge(arguments) => block_on(bridge::run(arguments)),
         Command::Conform(arguments) => block_on(conform::run(arguments)),
+        Command::Tap(arguments) => block_on(tap::run(arguments)),
+        Command::Lint(arguments) => block_on(lint::run(arguments)),
+        Command::Schema(arguments) => schema::run(&arguments, &mut io::stdout().lock()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use faf_protocol::gpgnet::{GameState, GameToServer, GpgNetMessage, ServerToGame};
 use faf_protocol::server_message::{GameInfo, GameInfoState, GameLaunch};
-use faf_protocol::{GameId, PlayerId};
+use faf_protocol::{ClientMessage, GameId, PlayerId};
 use rand::RngExt;
 
 use super::{Action, Activity, Bot, MATCH_TIMEOUT, Part, REPLY_TIMEOUT};
 use crate::hosting::{Decision, Guest, Hosting};
+use crate::incidents;
 use crate::matches::{Match, MatchFault};
 use crate::process::{Agenda, IceAdapter, state};
 
@@ -31,6 +32,9 @@ impl Bot {
         if let Activity::Idle | Activity::Asking(_) = self.activity {
             self.activity = Activity::Matched;
             self.next = now + MATCH_TIMEOUT;
+            if self.rng.random_bool(self.shared.settings.confirms_matches) {
+                self.send(ClientMessage::MatchReady);
+            }
         }
     }
 
@@ -77,9 +81,12 @@ impl Bot {
             (Activity::Idle, None) => Part::Guest,
             _ => return,
         };
-        let is_match = matches!(part, Part::OfMatch(_));
+        let peers = match &part {
+            Part::OfMatch(found) => Some(found.players.saturating_sub(1)),
+            _ => None,
+        };
         self.activity = Activity::Starting { game: launch.uid, part, has_started: false };
-        self.adapter = IceAdapter::new(is_match && self.rng.random_bool(settings.reports_peers));
+        self.adapter = IceAdapter::new(peers.filter(|_| self.rng.random_bool(settings.reports_peers)));
         self.next = now + settings.draw(&mut self.rng, &settings.process_start);
     }
 
@@ -114,7 +121,11 @@ impl Bot {
                 let away = self.shared.settings.draw(&mut self.rng, &(1.0..60.0));
                 self.leave(away, Action::Drop);
             }
-            _ => self.send_game_commands([state(GameState::Idle), state(GameState::Lobby)]),
+            _ => {
+                self.send_game_commands([state(GameState::Idle), state(GameState::Lobby)]);
+                let connecting = self.adapter.connecting();
+                self.send_game_commands(connecting);
+            }
         }
     }
 
@@ -159,7 +170,7 @@ impl Bot {
             }
             ServerToGame::IceMsg { sender_id, .. } => {
                 self.negotiate(me, sender_id);
-                let established = self.adapter.establish(sender_id);
+                let established = self.adapter.establish(&mut self.rng, &self.shared.settings, sender_id);
                 self.send_game_commands(established);
             }
             _ => {}
@@ -186,6 +197,7 @@ impl Bot {
         let mut commands = hosting.options();
         let host = Guest { player: me, login: &self.login, is_person: false, place };
         commands.extend(hosting.seat(&mut self.rng, now, settings, host));
+        commands.extend(hosting.try_ai(&mut self.rng, settings));
         self.send_game_commands(commands);
         self.activity = Activity::Hosting(Box::new(hosting));
         self.next = now;
@@ -232,7 +244,7 @@ impl Bot {
         let (battle, commands) = hosting.launch(&mut self.rng, &self.shared.settings, &self.view, now);
         self.shared.battles.announce(game, Arc::new(battle), now);
         self.send_game_commands(commands);
-        self.begin_battle(now, game);
+        self.begin_battle(now, game, true);
     }
 
     /// Handles a change of a game.
@@ -248,7 +260,7 @@ impl Bot {
             }
             Activity::Joining { game, has_seat, .. } if *game == info.uid => match info.state {
                 GameInfoState::Closed => self.end_process(now),
-                GameInfoState::Playing => self.begin_battle(now, info.uid),
+                GameInfoState::Playing => self.begin_battle(now, info.uid, false),
                 GameInfoState::Open => {
                     let me = self.view.me;
                     let mut seated = info.teams_ids.iter().flat_map(|team| &team.player_ids);
@@ -259,6 +271,8 @@ impl Bot {
                             false => settings.time(LONGEST_GUEST_WAIT).max(REPLY_TIMEOUT * 2),
                         };
                         self.next = now + stays;
+                        let greeting = incidents::greeting(&mut self.rng, settings);
+                        self.send_game_commands(greeting);
                     }
                 }
             },
@@ -267,13 +281,13 @@ impl Bot {
     }
 
     /// Begins the simulation here as well after the host has launched the game.
-    fn begin_battle(&mut self, now: Duration, game: GameId) {
+    fn begin_battle(&mut self, now: Duration, game: GameId, is_host: bool) {
         let Some(me) = self.view.me else { return };
         let (settings, rng) = (&self.shared.settings, &mut self.rng);
         let agenda = match self.shared.battles.find(game) {
             None => Agenda::without_battle(rng, settings, game, now),
             Some(battle) => match battle.place(me) {
-                Some(place) => Agenda::of_battle(rng, settings, game, &battle, place, now),
+                Some(place) => Agenda::of_battle(rng, settings, game, &battle, place, is_host, now),
                 // It has begun without us.
                 None => return self.end_process(now),
             },

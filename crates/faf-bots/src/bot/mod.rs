@@ -156,7 +156,7 @@ impl Bot {
         }
     }
 
-    /// Returns the name of the account.
+    /// Returns the name of the account, as the server writes it if it has welcomed the bot.
     #[must_use]
     pub fn login(&self) -> &str {
         &self.login
@@ -240,7 +240,11 @@ impl Bot {
         self.view.handle(message);
         match message {
             ServerMessage::Ping => self.send(ClientMessage::Pong),
-            ServerMessage::Welcome(welcome) => self.welcomed(now, welcome.me.id),
+            ServerMessage::Welcome(welcome) => {
+                self.login.clone_from(&welcome.login);
+                self.shared.add_bot(&self.login);
+                self.welcomed(now, welcome.me.id);
+            }
             ServerMessage::AuthenticationFailed(_) => self.leave(BAN_PAUSE, Action::LogOut),
             ServerMessage::Notice(notice) => match notice.style {
                 NoticeStyle::Kick => self.leave(BAN_PAUSE, Action::LogOut),
@@ -346,6 +350,7 @@ impl Bot {
         match self.behaviour.next_wish(&mut self.rng, &self.view, &self.shared) {
             Wish::Wait => self.rest(now),
             Wish::Send(message) => {
+                self.view.handle_own(&message);
                 self.send(message);
                 self.rest(now);
             }

@@ -32,7 +32,8 @@ impl Life {
             r#"{{"id":{id},"login":"P","country":"","ratings":{{}},"global_rating":[1500,500],"ladder_rating":[1500,500],"number_of_games":0}}"#
         );
         self.receive(&format!(
-            r#"{{"command":"welcome","me":{me},"current_time":"t","id":{id},"login":"P"}}"#
+            r#"{{"command":"welcome","me":{me},"current_time":"t","id":{id},"login":"{}"}}"#,
+            self.bot.login()
         ));
     }
 
@@ -242,12 +243,12 @@ fn flawless() -> Arc<Shared> {
 fn matched(shared: &Arc<Shared>) -> (Life, Life) {
     let (mut host, mut guest) = (Life::begin(0, shared), Life::begin(1, shared));
     host.launch_match(2);
-    assert_eq!(host.step(), ["Idle", "Lobby"]);
+    assert_eq!(host.step(), ["Idle", "Lobby", "LaunchStatus"]);
     host.receive_game_command("HostGame", r#"["m"]"#);
     let orders = host.orders();
     assert_eq!(orders.iter().filter(|order| *order == "PlayerOption").count(), 5);
     guest.launch_match(1);
-    assert_eq!(guest.step(), ["Idle", "Lobby"]);
+    assert_eq!(guest.step(), ["Idle", "Lobby", "LaunchStatus"]);
     guest.receive_game_command("JoinGame", r#"["Brackenfall",1]"#);
     (host, guest)
 }
@@ -269,9 +270,9 @@ fn a_match_is_launched_when_all_expected_players_are_seated() {
     // Its own process has told the host's its place: the start position and the faction.
     assert_eq!(seated[..3], [r#"[2,"Faction",3]"#, r#"[2,"Color",1]"#, r#"[2,"Team",2]"#]);
     guest.receive_game_command("IceMsg", r#"[1,"candidates"]"#);
-    assert_eq!(guest.orders(), ["IceMsg", "EstablishedPeer"]);
+    assert_eq!(guest.orders(), ["IceMsg", "EstablishedPeer", "LaunchStatus"]);
     host.receive_game_command("IceMsg", r#"[2,"candidates"]"#);
-    assert_eq!(host.orders(), ["EstablishedPeer"]);
+    assert_eq!(host.orders(), ["EstablishedPeer", "LaunchStatus"]);
     assert!(host.advance_until("Launching").ends_with(&["Launching".to_owned()]));
     guest.now = host.now;
     guest.receive_game_info("playing", "[1,2]");
@@ -325,5 +326,8 @@ fn every_fault_of_a_match_occurs() {
     }
     // Nothing is sent by a process that does not start, and by a client that loses its connection.
     let starts: Vec<&str> = seen.iter().map(|(start, _)| start.as_str()).collect();
-    assert!(["", "Drop", "Idle Ended", "Idle Lobby"].iter().all(|start| starts.contains(start)), "{seen:?}");
+    assert!(
+        ["", "Drop", "Idle Ended", "Idle Lobby LaunchStatus"].iter().all(|start| starts.contains(start)),
+        "{seen:?}"
+    );
 }

@@ -63,6 +63,8 @@ impl Evening {
             leaves_when_fallen: 0.0,
             loses_connection: 0.0,
             candidates: 3,
+            chats: 0.0,
+            incidents: 0.0,
             ..Settings::default()
         };
         let visitors = Settings { idle: about(tempo.visit), ..settings.clone() };

@@ -1,5 +1,6 @@
 //! The scenarios, one file each, with their parameters and results.
 
+pub(crate) mod bots;
 pub(crate) mod broadcast;
 pub(crate) mod evening;
 pub(crate) mod figures;

@@ -11,7 +11,7 @@ use faf_protocol::PlayerId;
 use faf_protocol::server_message::{Notice, NoticeStyle, ServerMessage};
 
 use crate::connections::closing::{self, CONNECTIONS_PER_STEP, STEP};
-use crate::games::{Leaving, joining};
+use crate::games::{Leaving, joining, persistence};
 use crate::io::{Effect, LogLine};
 use crate::state::{Activity, Game, GameState, Lifecycle, Lobby, OnlinePlayer, Saving, Timer};
 use crate::texts;
@@ -20,6 +20,10 @@ use crate::{matches, queues};
 /// Time between two rounds in which players who are in no game are disconnected; long enough to
 /// read why.
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Time for the last writes. A database that restarts together with the server is back by then; one
+/// that is away for longer must not keep an operator from ending the server.
+const LAST_WRITES_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Handles the operator's request to end the server.
 pub(crate) fn shutdown(lobby: &mut Lobby) {
@@ -63,7 +67,8 @@ pub(crate) fn close_lobbies(lobby: &mut Lobby) {
     }
 }
 
-/// Ends everything. Live games stay as they are stored; the next lobby resumes them.
+/// Ends everything. Live games stay as they are stored; the next lobby resumes them. Writes about
+/// games that have failed are tried again at once.
 pub(crate) fn stop(lobby: &mut Lobby) {
     lobby.log(LogLine::Shutdown { step: "shutting down: closing all connections" });
     let games = lobby.games.iter().filter(|game| game.state() == GameState::Live).count();
@@ -73,7 +78,16 @@ pub(crate) fn stop(lobby: &mut Lobby) {
     lobby.broadcast(texts::information(texts::SHUT_DOWN));
     queues::keep_parties(lobby);
     queues::save(lobby);
-    close_some(lobby);
+    close_some(lobby, lobby.now.elapsed + LAST_WRITES_TIMEOUT);
+    let waiting = lobby.timers.take_all();
+    waiting.into_iter().for_each(|timer| store_again(lobby, timer));
+}
+
+/// Repeats the write that a timer is about. All other rules have ended with the lobby.
+fn store_again(lobby: &mut Lobby, timer: Timer) {
+    if let Timer::StoreAgain(game) = timer {
+        persistence::ask_to_store(lobby, game);
+    }
 }
 
 /// Returns whether a player may log in, or stay online without a game. While players without a
@@ -108,31 +122,45 @@ pub(crate) fn close_idle(lobby: &mut Lobby) {
 }
 
 /// Closes the next connections. Nothing else happens in the lobby any more.
-pub(crate) fn close_some(lobby: &mut Lobby) {
-    lobby.lifecycle = Lifecycle::Closing { next: lobby.now.elapsed + STEP };
+fn close_some(lobby: &mut Lobby, until: Duration) {
+    lobby.lifecycle = Lifecycle::Closing { next: lobby.now.elapsed + STEP, until };
     for conn in lobby.connections().take(CONNECTIONS_PER_STEP).collect::<Vec<_>>() {
         closing::close(lobby, conn);
     }
     // No changes are reported any more.
     lobby.players.forget_changes();
     lobby.games.take_changes();
-    end_if_closed(lobby);
+    wait_for_writes(lobby);
 }
 
-/// Stops the lobby when all connections are closed and the last save has been made.
-pub(crate) fn end_if_closed(lobby: &mut Lobby) {
-    let is_saving = matches!(lobby.saving, Saving::UnderWay { .. });
-    if matches!(lobby.lifecycle, Lifecycle::Closing { .. }) && lobby.sessions.is_empty() && !is_saving {
-        lobby.lifecycle = Lifecycle::Stopped;
-        lobby.emit(Effect::Stop);
+/// Stops the lobby when all connections are closed and the last writes have been made, or have
+/// taken all their time.
+pub(crate) fn wait_for_writes(lobby: &mut Lobby) {
+    let Lifecycle::Closing { until, .. } = lobby.lifecycle else { return };
+    if !lobby.sessions.is_empty() {
+        return;
     }
+    let (is_late, games) = (lobby.now.elapsed >= until, lobby.games.storage.len());
+    if !is_late && (games > 0 || matches!(lobby.saving, Saving::UnderWay { .. })) {
+        let next = lobby.timers.next().map_or(until, |due| due.min(until));
+        lobby.lifecycle = Lifecycle::Closing { next, until };
+        return;
+    }
+    if games > 0 {
+        lobby.log(LogLine::GamesNotStored { games });
+    }
+    lobby.lifecycle = Lifecycle::Stopped;
+    lobby.emit(Effect::Stop);
 }
 
-/// Continues closing connections when the next step is due.
+/// Takes the next step when it is due.
 pub(crate) fn go_on_closing(lobby: &mut Lobby) {
-    if let Lifecycle::Closing { next } = lobby.lifecycle
+    if let Lifecycle::Closing { next, until } = lobby.lifecycle
         && lobby.now.elapsed >= next
     {
-        close_some(lobby);
+        while let Some(timer) = lobby.timers.take_due(lobby.now.elapsed) {
+            store_again(lobby, timer);
+        }
+        close_some(lobby, until);
     }
 }

@@ -98,7 +98,7 @@ fn stored(lobby: &mut Lobby, id: GameId, reply: ReplyTo<StoreGame>) {
         }
         Err(Unavailable) => (false, None),
     };
-    let now = lobby.now.elapsed;
+    let (now, is_closing) = (lobby.now.elapsed, lobby.has_stopped());
     lobby.games.touch(id);
     let Some(storage) = lobby.games.storage.get_mut(&id) else { return };
     let mut waiting = Vec::new();
@@ -119,7 +119,8 @@ fn stored(lobby: &mut Lobby, id: GameId, reply: ReplyTo<StoreGame>) {
         publish_if_over(lobby, id);
         lobby.games.forget_if_over(id);
     } else {
-        let pause = FIRST_PAUSE.saturating_mul(1 << storage.failures.min(6)).min(LONGEST_PAUSE);
+        let doublings = if is_closing { 0 } else { storage.failures.min(6) };
+        let pause = FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
         storage.failures = storage.failures.saturating_add(1);
         for write in &mut storage.writes {
             waiting.append(&mut write.waiting);

@@ -105,6 +105,11 @@ pub enum LogLine {
         /// Number of games.
         games: usize,
     },
+    /// The server ends although the database has not taken everything about some games.
+    GamesNotStored {
+        /// Number of games.
+        games: usize,
+    },
     /// A message of a game process was ignored.
     GameMessageIgnored {
         /// The player.
@@ -191,6 +196,10 @@ impl fmt::Display for LogLine {
                 f,
                 "live games cut off by the shutdown: {games}; they are stored, and wait for their players when the server starts \
                  again"
+            ),
+            Self::GamesNotStored { games } => write!(
+                f,
+                "games about which the database has not stored everything: {games}; what is missing is lost"
             ),
             Self::GameMessageIgnored { player, reason } => {
                 write!(f, "a message of player {player}'s game is ignored: {reason}")

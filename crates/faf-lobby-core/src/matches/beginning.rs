@@ -51,7 +51,7 @@ pub(crate) fn begin(
         queues::cancel_searches_of(lobby, *player);
     }
     let began_at = lobby.now.elapsed;
-    let found = Match {
+    let mut found = Match {
         queue,
         teams,
         searches,
@@ -67,6 +67,14 @@ pub(crate) fn begin(
         end_without_game(lobby, &found);
         return None;
     };
+    if let Some(outcomes) = &mut lobby.recorded
+        && let Some(recorded) = outcomes.next.take()
+    {
+        for one in found.teams.iter_mut().flatten() {
+            one.faction = recorded.factions.get(&one.player).copied().unwrap_or(one.faction);
+        }
+        outcomes.begun.insert(game, recorded);
+    }
     lobby.matches.insert(game, found);
     enter_phase(lobby, game, Phase::Opening, began_at + DATABASE_TIMEOUT);
     let limit = lobby.settings.matches.ladder_anti_repetition_limit;
@@ -135,11 +143,19 @@ fn arrange(lobby: &mut Lobby, id: GameId, found: &Match, history: &[u32]) -> Opt
     };
     let teams = [ratings(lobby, &found.teams[0]), ratings(lobby, &found.teams[1])];
     let displayed: Vec<f64> = teams.iter().flatten().map(|(_, rating)| *rating).collect();
-    let (entry, map, made) = choose_map(lobby, found, &data, &displayed, history)?;
+    let recorded = lobby.recorded.as_mut().and_then(|outcomes| outcomes.begun.remove(&id));
+    let (mut entry, mut map, made) = choose_map(lobby, found, &data, &displayed, history)?;
+    if let Some(folder) = recorded.as_ref().and_then(|recorded| recorded.map.as_ref()) {
+        (entry, map) = recorded_map(&data, folder, entry);
+    }
     let order = lobby.random.order(found.teams[0].len());
     let factions: BTreeMap<PlayerId, Faction> =
         found.teams.iter().flatten().map(|one| (one.player, one.faction)).collect();
-    let slots = assign_slots([&teams[0], &teams[1]], &order).into_iter().map(|place| {
+    let mut places = assign_slots([&teams[0], &teams[1]], &order);
+    if let Some(recorded) = recorded {
+        recorded.arrange(&mut places);
+    }
+    let slots = places.into_iter().map(|place| {
         let slot = i64::from(place.slot);
         let faction = factions.get(&place.player).map(|faction| i64::from(faction.number()));
         let (team, same) = (Some(i64::from(place.team)), Some(slot));
@@ -187,6 +203,19 @@ fn choose_map(
     );
     let folder = entry.map.folder(lobby.random.bits());
     Some((drawn, Map { folder, version, is_ranked: entry.map.is_ranked() }, made))
+}
+
+/// Returns the map in this folder, which another server has drawn: the entry of the queue's pools
+/// that has it, or else the entry that was drawn here.
+fn recorded_map(data: &QueueData, folder: &str, drawn: PoolEntryId) -> (PoolEntryId, Map) {
+    let entries = data.brackets.iter().flat_map(|bracket| &bracket.pool);
+    let found = entries.into_iter().find(|entry| entry.map.can_be_in(folder));
+    let version = match found.map(|entry| &entry.map) {
+        Some(PoolMap::Fixed { version, .. }) => Some(version.id),
+        Some(PoolMap::Generated(_)) | None => None,
+    };
+    let is_ranked = found.is_none_or(|entry| entry.map.is_ranked());
+    (found.map_or(drawn, |entry| entry.id), Map { folder: folder.to_owned(), version, is_ranked })
 }
 
 /// Returns the options of a match's game: the queue's replace those with which every game begins.

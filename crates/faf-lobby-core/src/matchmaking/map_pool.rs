@@ -48,6 +48,22 @@ impl PoolMap {
         }
     }
 
+    /// Returns whether the map can be in this folder: that of a generated map has any seed.
+    pub(crate) fn can_be_in(&self, folder: &str) -> bool {
+        let without_seed = |folder: &str| {
+            let (before, parameters) = folder.rsplit_once('_')?;
+            let (version, _seed) = before.rsplit_once('_')?;
+            Some((version.to_owned(), parameters.to_owned()))
+        };
+        match self {
+            Self::Fixed { folder: own, .. } => own == folder,
+            Self::Generated(map) => {
+                let own = without_seed(&map.folder(0));
+                own.is_some() && own == without_seed(folder)
+            }
+        }
+    }
+
     /// Returns the folder of the map, or words for a generated one.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -10,8 +10,10 @@ use faf_protocol::server_message::{SearchInfo, SearchState, ServerMessage};
 use crate::io::{Effect, Popped, PoppedSearch, QueueEvent};
 use crate::matches;
 use crate::matchmaking::queue::QueueId;
-use crate::matchmaking::{Candidate, play_round};
+use crate::matchmaking::{Candidate, Match, MatchQuality, PairQuality, Round, play_round};
+use crate::matchmaking::{Unmatched, UnmatchedReason};
 use crate::queues::searching::candidate;
+use crate::recorded::{self, RecordedMatch};
 use crate::state::{Lobby, Queue, Timer};
 
 /// Shortest time between two explanations of a search.
@@ -26,6 +28,9 @@ pub(crate) fn pop_is_due(lobby: &mut Lobby, id: QueueId) {
     let wait = queue.timer.pop(players, queue.planned, team_size, &lobby.settings.matchmaking);
     (queue.planned, queue.next_pop) = (wait, now.saturating_add(wait));
     lobby.timers.set(queue.next_pop, Timer::Pop(id));
+    if lobby.repeats_rounds() {
+        return;
+    }
     lobby.queues.mark(id);
     play(lobby, id, wait);
 }
@@ -33,11 +38,83 @@ pub(crate) fn pop_is_due(lobby: &mut Lobby, id: QueueId) {
 /// Plays a round of a queue, and starts its matches.
 fn play(lobby: &mut Lobby, id: QueueId, wait: Duration) {
     let Some(queue) = lobby.queues.get(id) else { return };
-    let now = lobby.now.elapsed;
-    let rules = queue.rules();
     let searches = in_round(lobby, queue);
+    let round = round(lobby, queue, &searches);
+    conclude(lobby, id, wait, searches, round, Vec::new());
+}
+
+fn round(lobby: &Lobby, queue: &Queue, searches: &[PoppedSearch]) -> Round {
     let candidates: Vec<Candidate> = searches.iter().map(|one| one.candidate.clone()).collect();
-    let round = play_round(&candidates, rules, &lobby.settings.matchmaking);
+    play_round(&candidates, queue.rules(), &lobby.settings.matchmaking)
+}
+
+/// Plays a round of a queue that makes the matches of a recording; see
+/// [`World::play_recorded_round`](crate::World::play_recorded_round).
+pub(crate) fn play_recorded(
+    lobby: &mut Lobby,
+    id: QueueId,
+    matches: Vec<RecordedMatch>,
+) -> (Vec<[Vec<PlayerId>; 2]>, Vec<RecordedMatch>) {
+    let Some(queue) = lobby.queues.get(id) else { return (Vec::new(), matches) };
+    let wait = queue.planned;
+    let searches = in_round(lobby, queue);
+    let own = round(lobby, queue, &searches);
+    let players = |candidate: usize| -> Vec<PlayerId> {
+        searches[candidate].candidate.members().iter().map(|member| member.player).collect()
+    };
+    let teams = own.matches.iter().map(|found| recorded::teams(found, &players)).collect();
+    // The candidates of a recorded team, in the order of its players.
+    let candidates = |team: &[PlayerId]| -> Option<Vec<usize>> {
+        let mut found = Vec::new();
+        for player in team {
+            let candidate = (0..searches.len()).find(|one| players(*one).contains(player))?;
+            if !found.contains(&candidate) {
+                found.push(candidate);
+            }
+        }
+        let is_whole = found.iter().all(|one| players(*one).iter().all(|player| team.contains(player)));
+        is_whole.then_some(found)
+    };
+    let (mut made, mut begun, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    for one in matches {
+        match (candidates(&one.teams[0]), candidates(&one.teams[1])) {
+            (Some(first), Some(second)) => {
+                let quality =
+                    own.matches.iter().find(|other| one.is_same_as(&recorded::teams(other, &players)));
+                let unknown = MatchQuality::Pair(PairQuality { quality: 0.0, thresholds: [0.0; 2] });
+                let quality = quality.map_or(unknown, |other| other.quality);
+                made.push(Match { teams: [first, second], quality });
+                begun.push(one);
+            }
+            _ => missing.push(one),
+        }
+    }
+    let is_made =
+        |candidate: usize| made.iter().flat_map(|one| one.teams.iter().flatten()).any(|c| *c == candidate);
+    let reason = |candidate: usize| {
+        let own = own.unmatched.iter().find(|unmatched| unmatched.candidate == candidate);
+        own.map_or(UnmatchedReason::NoFullGame, |unmatched| unmatched.reason)
+    };
+    let unmatched = (0..searches.len())
+        .filter(|candidate| !is_made(*candidate))
+        .map(|candidate| Unmatched { candidate, reason: reason(candidate) })
+        .collect();
+    lobby.queues.mark(id);
+    conclude(lobby, id, wait, searches, Round { matches: made, unmatched }, begun);
+    (teams, missing)
+}
+
+/// Starts the matches of a round, which may be those of a recording.
+fn conclude(
+    lobby: &mut Lobby,
+    id: QueueId,
+    wait: Duration,
+    searches: Vec<PoppedSearch>,
+    round: Round,
+    recorded: Vec<RecordedMatch>,
+) {
+    let now = lobby.now.elapsed;
+    let mut recorded = recorded.into_iter();
     if !searches.is_empty() {
         lobby.queues.mark_unsaved();
     }
@@ -61,6 +138,10 @@ fn play(lobby: &mut Lobby, id: QueueId, wait: Duration) {
             .teams
             .each_ref()
             .map(|team| team.iter().map(|candidate| searches[*candidate].search).collect());
+        if let (Some(next), Some(outcomes)) = (recorded.next(), &mut lobby.recorded) {
+            lobby.games.set_next_id(next.game);
+            outcomes.next = Some(next);
+        }
         games.push(matches::begin(lobby, id, teams, found.quality));
     }
     let popped = Popped { queue: id, wait, searches, round, games };

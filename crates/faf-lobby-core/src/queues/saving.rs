@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use faf_protocol::PlayerId;
 
-use crate::connections::shutdown;
 use crate::io::{Effect, QueueEvent, ReplyTo, SaveQueues};
 use crate::matchmaking::Candidate;
 use crate::queues::searching::{check_may_search, skills, tell_begun};
@@ -87,8 +86,8 @@ impl ResumeLobby for SaveQueues {
         lobby.saving = Saving::Done;
         match (is_outdated, lobby.has_stopped()) {
             (true, true) => save(lobby),
-            // The shutdown does not wait for a database that is away.
-            (false, true) => shutdown::end_if_closed(lobby),
+            // A save that has failed is not worth waiting for.
+            (false, true) => {}
             (_, false) if is_outdated || reply.is_err() => set_due(lobby),
             (_, false) => {}
         }

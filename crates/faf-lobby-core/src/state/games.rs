@@ -91,6 +91,11 @@ impl Games {
         Some(self.last)
     }
 
+    /// The next game gets this id.
+    pub(crate) fn set_next_id(&mut self, game: GameId) {
+        self.last = GameId(game.0.saturating_sub(1));
+    }
+
     pub(crate) fn insert(&mut self, game: Game) {
         self.last = self.last.max(game.id);
         self.listing.touch(game.id);

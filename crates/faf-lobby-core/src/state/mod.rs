@@ -33,6 +33,7 @@ use crate::clock::Moment;
 use crate::io::{ConnId, Effect};
 use crate::matchmaking::random::Random;
 use crate::matchmaking::violations::Violations;
+use crate::recorded::Recorded;
 use crate::settings::Settings;
 
 pub(crate) use admission::*;
@@ -95,6 +96,10 @@ pub(crate) struct Lobby {
     /// Time of the next report of changes; `None` if there are none.
     pub(crate) next_report: Option<Duration>,
     pub(crate) lifecycle: Lifecycle,
+    /// Outcomes of chance that are taken from a recording of another server, while the lobby
+    /// repeats it.
+    #[serde(skip)]
+    pub(crate) recorded: Option<Recorded>,
     /// Effects, which the shell polls after every input until none are left.
     #[serde(skip)]
     pub(crate) effects: VecDeque<Effect>,
@@ -108,9 +113,12 @@ pub(crate) enum Lifecycle {
     Draining {
         until: Duration,
     },
-    /// Connections are closed, the next of them at this time, and nothing else is done.
+    /// Connections are closed, the last writes are made, and nothing else is done.
     Closing {
+        /// Time of the next step.
         next: Duration,
+        /// Time at which the rest is given up.
+        until: Duration,
     },
     Stopped,
 }
@@ -145,6 +153,7 @@ impl Lobby {
             released: Vec::new(),
             next_report: None,
             lifecycle: Lifecycle::Running,
+            recorded: None,
             effects: VecDeque::new(),
         };
         lobby.timers.set(now.elapsed + DATA_INTERVAL, Timer::ReadData);

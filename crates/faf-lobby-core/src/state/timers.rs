@@ -63,6 +63,11 @@ impl Timers {
         self.0.remove(&(due, timer));
     }
 
+    /// Removes and returns all timers, the earliest first.
+    pub(crate) fn take_all(&mut self) -> Vec<Timer> {
+        std::mem::take(&mut self.0).into_iter().map(|(_, timer)| timer).collect()
+    }
+
     pub(crate) fn next(&self) -> Option<Duration> {
         self.0.first().map(|(due, _)| *due)
     }

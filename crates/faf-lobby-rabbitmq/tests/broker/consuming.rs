@@ -1,8 +1,8 @@
 use faf_lobby_rabbitmq::{BODY_LIMIT, Incoming, KeyCounts, State};
 use faf_protocol::PlayerId;
-use faf_testkit::services::rabbitmq::{RabbitMq, integer, text};
+use faf_testkit::services::rabbitmq::{Client, RabbitMq, integer, text};
 
-use crate::support::{EXCHANGE, Fixture, about_game, deliver_all, until};
+use crate::support::{EXCHANGE, Fixture, about_game, deliver_all, settings, until};
 
 const NOTIFY: &str = "request.client.notify";
 const AVATAR: &str = "success.player_avatar.update";
@@ -88,6 +88,31 @@ async fn second_server_of_the_same_name_waits_for_the_queues() {
     second.wait_for(|state| state.problem().is_none()).await;
     client.publish(EXCHANGE, NOTIFY, &[], NOTICE).await;
     assert_eq!(second.receive().await, notice(None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs rabbitmq-server; .ci/run runs it"]
+async fn own_queue_with_other_arguments_is_named_until_it_is_removed() {
+    const QUEUE: &str = "faf-lobby.lobby.client.notify.test";
+    let rabbit = RabbitMq::shared();
+    let settings = settings(rabbit, &rabbit.vhost());
+    let client = Client::connect(rabbit, &settings.vhost).await;
+    client.declare_exchange(EXCHANGE).await;
+    client.declare_bounded_queue(QUEUE, EXCHANGE, &[], 7).await;
+    let mut fixture = Fixture::start_with(settings);
+    fixture.wait_for_problem(&format!("{QUEUE}: 405")).await;
+    // Everything else goes on.
+    deliver_all(&mut fixture.broker.delivery(), &[about_game(1, 1)]).await;
+    let changed = Ok(Incoming::AvatarChanged(PlayerId(9)));
+    let mut incoming = async || {
+        client.publish(EXCHANGE, AVATAR, &[], br#"{"player_id":9}"#).await;
+        fixture.incoming.try_recv() == changed
+    };
+    while !incoming().await {}
+    client.delete_queue(QUEUE).await;
+    fixture.wait_for(|state| state.problem().is_none()).await;
+    client.publish(EXCHANGE, NOTIFY, &[], NOTICE).await;
+    while fixture.receive().await != notice(None) {}
 }
 
 #[tokio::test(flavor = "multi_thread")]

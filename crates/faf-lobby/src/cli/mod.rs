@@ -8,6 +8,7 @@ mod explain;
 mod flags;
 mod game;
 mod healthcheck;
+mod judge;
 pub(crate) mod matchmaking;
 mod order;
 mod reload;
@@ -100,6 +101,10 @@ enum Commands {
     /// Run a recording through the lobby again; docs/src/guide/recordings.md describes it
     #[command(after_help = exit_code::HELP)]
     Replay(replay::Arguments),
+    /// Compare a recording of another server with what this one would have sent its clients;
+    /// docs/src/guide/judge.md describes it
+    #[command(after_help = exit_code::HELP)]
+    Judge(judge::Arguments),
     /// Experiment with the matchmaker
     #[command(arg_required_else_help = false)]
     Matchmaking {
@@ -158,6 +163,7 @@ fn execute(CommandLine { config, configuration_file, command }: CommandLine) -> 
         Commands::Game { flags, command } => game::run(command, &database(flags)?),
         Commands::Backup { flags, file } => backup::run(&database(flags)?, &file),
         Commands::Replay(arguments) => replay::run(&arguments),
+        Commands::Judge(arguments) => judge::run(&arguments, &config),
         Commands::Matchmaking { command } => matchmaking::run(&command),
         Commands::Config { effective: true, flags } => config::list(&effective(&flags.sources(&config))?),
         Commands::Config { effective: false, .. } => config::print(),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use faf_lobby_core::request::{AttemptJoin, CheckPassword, StoreGame};
 use faf_lobby_core::{
@@ -27,6 +28,9 @@ pub(crate) struct RequestExecutor {
     pub(crate) outbox: Arc<Signal>,
     /// Whether the first login with a new name creates an account.
     pub(crate) registers: bool,
+    /// Whether the last write about a game has failed. Operators are told so once: while the
+    /// database is away, the writes of all games are tried again and again.
+    pub(crate) fails_to_store: Arc<AtomicBool>,
 }
 
 impl RequestExecutor {
@@ -56,10 +60,13 @@ impl RequestExecutor {
     ) -> impl Future<Output = ReplyTo<StoreGame>> + Send + use<> {
         let publishes = matches!(write, GameWrite::End(_)) || !publications.list.is_empty();
         let stored = self.store.store_game(game, write, publications);
-        let outbox = Arc::clone(&self.outbox);
+        let (outbox, fails) = (Arc::clone(&self.outbox), Arc::clone(&self.fails_to_store));
         async move {
             match stored.await {
                 Ok(ratings) => {
+                    if fails.swap(false, Ordering::SeqCst) {
+                        tracing::info!("writes about games are stored again");
+                    }
                     if publishes {
                         outbox.raise();
                     }
@@ -70,7 +77,14 @@ impl RequestExecutor {
                     Ok(Err(Contradiction))
                 }
                 Err(error) => {
-                    tracing::error!(%error, game = game.0, "a write about a game is not stored yet");
+                    match fails.swap(true, Ordering::SeqCst) {
+                        true => tracing::debug!(%error, game = game.0, "a write is not stored yet"),
+                        false => tracing::error!(
+                            %error,
+                            game = game.0,
+                            "a write about a game is not stored yet; those of all games are tried again until they are"
+                        ),
+                    }
                     Err(Unavailable)
                 }
             }
@@ -215,6 +229,7 @@ mod tests {
             passwords: PasswordThreads::new(),
             outbox: Arc::default(),
             registers: false,
+            fails_to_store: Arc::default(),
         };
         let played = Season::default().play(1);
         let store = async |write| {

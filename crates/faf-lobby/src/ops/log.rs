@@ -202,6 +202,7 @@ pub(crate) fn write(line: &LogLine) {
         }
         LogLine::InvalidVetoSettings { .. }
         | LogLine::GameRefused { .. }
+        | LogLine::GamesNotStored { .. }
         | LogLine::UnknownRequest { .. } => {
             tracing::error!(target: LOBBY, "{line}");
         }

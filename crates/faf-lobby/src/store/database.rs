@@ -209,6 +209,7 @@ impl MariaDbOptions {
             history_table: self.history_table.clone(),
             connections: self.connections,
             query_timeout: self.timeout,
+            ..faf_lobby_mariadb::Options::default()
         }
     }
 }

@@ -47,11 +47,15 @@ pub(crate) async fn report(players: &mut [&mut Client]) {
     }
 }
 
-/// Puts a ranked map with the folder name `testmap` into the vault of a database without accounts.
+/// A seed with a ranked map, whose folder name is `testmap`.
+pub(crate) const MAP: &str = r#"{
+    "maps": [{"map_id": 1, "version_id": 12, "display_name": "Test map", "filename": "maps/testmap.zip",
+              "version": 1, "ranked": true, "max_players": 2, "width": 256, "height": 256}]
+}"#;
+
+/// Puts this map into the vault of a database without accounts.
 pub(crate) async fn add_map(store: &Store) {
-    let seed = r#"{"maps": [{"map_id": 1, "version_id": 12, "display_name": "Test map", "filename": "maps/testmap.zip",
-                             "version": 1, "ranked": true, "max_players": 2, "width": 256, "height": 256}]}"#;
-    store.seed(SeedFile::parse(seed).unwrap()).await.unwrap();
+    store.seed(SeedFile::parse(MAP).unwrap()).await.unwrap();
 }
 
 /// Mean and deviation of Ada and Bob after Ada has won their first game.

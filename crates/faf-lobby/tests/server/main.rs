@@ -17,6 +17,7 @@ mod large_messages;
 mod lobby;
 mod locked_database;
 mod login_pages;
+mod mariadb;
 mod monitoring;
 mod ports;
 mod proxies;

@@ -10,7 +10,8 @@ use super::arguments::{ArgumentError, Arguments};
 ///
 /// A row is `Name { argument: Type, } = "WireName";`, or `Name(argument: Type)` for a type that
 /// reads several arguments. `argument: bool => flag` reads the argument with that method of
-/// [`Arguments`]. A second enum, if it is declared, has the names alone.
+/// [`Arguments`]. After `as` comes the type that describes an argument in the contract if it is
+/// narrower than what is read. The second enum has the names alone.
 macro_rules! commands {
     (
         $(#[$enum_doc:meta])*
@@ -22,6 +23,8 @@ macro_rules! commands {
         $($table:tt)*
     ) => {
         command_names! { $(#[$names_doc])* pub enum $names; $($table)* }
+        #[cfg(feature = "contract")]
+        command_rows! { pub enum $names; $($table)* }
         commands! { $(#[$enum_doc])* pub enum $enum; $($table)* }
     };
     (
@@ -31,7 +34,7 @@ macro_rules! commands {
         $(
             $(#[$doc:meta])*
             $name:ident $(($inner:ident: $inner_type:ty))? $({
-                $( $(#[$argument_doc:meta])* $argument:ident: $type:ty $(=> $reader:ident)?, )*
+                $( $(#[$argument_doc:meta])* $argument:ident: $type:ty $(=> $reader:ident)? $(as $described:ty)?, )*
             })? = $wire:literal;
         )*
     ) => {
@@ -116,6 +119,9 @@ macro_rules! command_names {
         }
 
         impl $names {
+            /// All commands.
+            pub const ALL: &[Self] = &[ $( Self::$name, )* ];
+
             /// Returns the name of the command on the wire.
             #[must_use]
             pub const fn name(self) -> &'static str {
@@ -136,6 +142,57 @@ macro_rules! command_names {
     };
 }
 
+/// Describes a table of commands for the contract.
+#[cfg(feature = "contract")]
+macro_rules! command_rows {
+    (
+        pub enum $names:ident;
+
+        $(
+            $(#[$doc:meta])*
+            $name:ident $(($inner:ident: $inner_type:ty))? $({
+                $( $(#[$argument_doc:meta])* $argument:ident: $type:ty $(=> $reader:ident)? $(as $described:ty)?, )*
+            })? = $wire:literal;
+        )*
+    ) => {
+        #[allow(dead_code, reason = "only the descriptions of these types are used")]
+        pub(crate) mod rows {
+            use schemars::{JsonSchema, SchemaGenerator};
+
+            use super::$names;
+            use super::described::*;
+            use crate::contract::rows::{GameRow, NamedArguments, described};
+
+            mod documented {
+                use schemars::JsonSchema;
+                $( $(#[$doc])* #[derive(JsonSchema)] pub(super) struct $name; )*
+            }
+
+            /// Returns what the row of a command says.
+            pub(crate) fn describe(command: $names, generator: &mut SchemaGenerator) -> GameRow {
+                match command {
+                    $( $names::$name => GameRow {
+                        documentation: documented::$name::json_schema(generator),
+                        list: vec![$( <$inner_type as JsonSchema>::json_schema(generator) )?],
+                        named: vec![$( {
+                            #[derive(JsonSchema)]
+                            struct Arguments {
+                                $( $(#[$argument_doc])* $argument: described!($type $(, $described)?), )*
+                            }
+                            NamedArguments {
+                                names: &[ $( stringify!($argument), )* ],
+                                schema: Arguments::json_schema(generator),
+                            }
+                        } )?],
+                    }, )*
+                }
+            }
+        }
+    };
+}
+
+#[cfg(feature = "contract")]
+pub(super) use command_rows;
 pub(super) use {command_names, commands};
 
 /// One argument of a command or several that belong together.

@@ -3,6 +3,8 @@ use crate::json::Json;
 
 use super::GpgNetMessage;
 use super::arguments::{ArgumentError, Arguments};
+#[cfg(feature = "contract")]
+use super::command_table::command_rows;
 use super::command_table::{Argument, command_names, commands};
 
 // The only place with the names of these commands on the wire.
@@ -88,7 +90,7 @@ commands! {
         /// Number of the army.
         army: i64,
         /// Zero or more words, then the outcome, then the score: `victory 10`, `recall defeat -10`.
-        result: String,
+        result: String as Outcome,
     } = "GameResult";
     /// The simulation has ended for this player.
     ///
@@ -124,14 +126,15 @@ commands! {
     /// ```
     OperationComplete {
         /// Whether the primary objectives were met.
-        primary: bool => flag,
+        primary: bool => flag as GameFlag,
         /// Whether the secondary objectives were met.
-        secondary: bool => flag,
+        secondary: bool => flag as GameFlag,
         /// Duration of the mission: `HH:MM:SS`.
-        delta: String,
+        delta: String as Duration,
     } = "OperationComplete";
-    /// A player accuses another of killing a team mate. All arguments are surplus, as they are
-    /// not used.
+    /// A player accuses another of killing a team mate. All arguments are surplus, as they are not
+    /// used: the time in seconds since the game began, then id and name of the accuser, then those
+    /// of the accused.
     ///
     /// ```json
     /// {"command":"TeamkillReport","args":[100,1,"Ada",2,"Bob"],"target":"game"}
@@ -144,7 +147,7 @@ commands! {
     /// ```
     TeamkillHappened {
         /// Seconds since the game began; some games send a fraction, or text.
-        gametime: Json,
+        gametime: Json as GameTime,
         /// The victim; 0 for an AI.
         victim_id: PlayerId,
         /// Name of the victim.
@@ -233,8 +236,19 @@ commands! {
     } = "DisconnectedPeer";
 }
 
+/// The types of the arguments as the contract describes them: games also write numbers as text.
+#[cfg(feature = "contract")]
+mod described {
+    pub(super) use super::{GameMods, GameState};
+    pub(super) use crate::contract::values::{
+        Duration, GameFlag, GameInteger as i64, GamePlayerId as PlayerId, GameTime, Outcome,
+    };
+    pub(super) use crate::json::Json;
+}
+
 /// State of a game process.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub enum GameState {
     /// The process has started, and waits for the order to host or to join.
     Idle,
@@ -245,6 +259,7 @@ pub enum GameState {
     /// The process has ended; sent by the client on its behalf.
     Ended,
     /// A state that is not in this list.
+    #[cfg_attr(feature = "contract", schemars(skip))]
     Other(String),
 }
 

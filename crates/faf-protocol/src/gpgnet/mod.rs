@@ -16,9 +16,9 @@
 mod arguments;
 mod command_table;
 pub mod framing;
-mod game_to_server;
+pub(crate) mod game_to_server;
 mod sender;
-mod server_to_game;
+pub(crate) mod server_to_game;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ use crate::message::Message;
 pub use arguments::{Args, ArgumentError};
 pub use game_to_server::{GameCommand, GameMods, GameState, GameToServer};
 pub use sender::{GpgNetClientSender, GpgNetServerSender};
-pub use server_to_game::ServerToGame;
+pub use server_to_game::{CommandForGame, ServerToGame};
 
 /// A command of the game with its arguments, in the form common to both directions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,9 @@ use crate::json::Json;
 
 use super::GpgNetMessage;
 use super::arguments::{ArgumentError, Arguments};
-use super::command_table::{Argument, commands};
+#[cfg(feature = "contract")]
+use super::command_table::command_rows;
+use super::command_table::{Argument, command_names, commands};
 
 // The only place with the names of these commands on the wire.
 commands! {
@@ -12,6 +14,9 @@ commands! {
     /// They carry names and ids of players only; the adapter adds the local address.
     #[non_exhaustive]
     pub enum ServerToGame;
+
+    /// The commands from the server to the game, without their arguments.
+    pub enum CommandForGame;
 
     /// Start listening as the host.
     ///
@@ -66,6 +71,13 @@ commands! {
         /// The message; a string from today's adapters.
         message: Json,
     } = "IceMsg";
+}
+
+/// The types of the arguments as the contract describes them.
+#[cfg(feature = "contract")]
+mod described {
+    pub(super) use crate::ids::PlayerId;
+    pub(super) use crate::json::Json;
 }
 
 #[cfg(test)]

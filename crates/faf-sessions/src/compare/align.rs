@@ -12,6 +12,22 @@ pub(super) fn align<'a>(
     expected: &'a [Value],
     received: &'a [Value],
 ) -> Vec<(Option<&'a Value>, Option<&'a Value>)> {
+    // Most messages are equal; only what lies between the first and the last difference takes time.
+    let is_equal = |(expected, received): &(&Value, &Value)| is_same(expected, received);
+    let before = expected.iter().zip(received).take_while(is_equal).count();
+    let (left, right) = (&expected[before..], &received[before..]);
+    let after = left.iter().rev().zip(right.iter().rev()).take_while(is_equal).count();
+    let both = |(expected, received): (&'a Value, &'a Value)| (Some(expected), Some(received));
+    let mut pairs: Vec<_> = expected[..before].iter().zip(received).map(both).collect();
+    pairs.extend(align_rest(&left[..left.len() - after], &right[..right.len() - after]));
+    pairs.extend(left[left.len() - after..].iter().zip(&right[right.len() - after..]).map(both));
+    pairs
+}
+
+fn align_rest<'a>(
+    expected: &'a [Value],
+    received: &'a [Value],
+) -> Vec<(Option<&'a Value>, Option<&'a Value>)> {
     let likeness = |expected: &Value, received: &Value| match expected["command"] == received["command"] {
         true if is_same(expected, received) => 3,
         true => 2,

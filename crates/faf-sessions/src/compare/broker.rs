@@ -33,8 +33,12 @@ pub fn compare(mut expected: Vec<Value>, mut published: Vec<Value>) -> Vec<Strin
 fn take_broadcasts(records: &mut Vec<Value>) -> Vec<Value> {
     let is_broadcast = |record: &mut Value| {
         let is_report = match record["routing_key"].as_str() {
-            Some("broadcast.playerInfo.update") => matches!(Report::of(&record["body"]), Some(Report::Players(_))),
-            Some("broadcast.gameInfo.update") => matches!(Report::of(&record["body"]), Some(Report::Games(_))),
+            Some("broadcast.playerInfo.update") => {
+                matches!(Report::of(&record["body"]), Some(Report::Players(_)))
+            }
+            Some("broadcast.gameInfo.update") => {
+                matches!(Report::of(&record["body"]), Some(Report::Games(_)))
+            }
             // Not recorded; their number and time mean nothing (rule 6).
             Some("broadcast.matchmakerInfo.update") => {
                 matches!(Report::of(&record["body"]), Some(Report::Queues))
@@ -96,7 +100,11 @@ fn of_broadcasts_the_last_state_counts() {
 #[test]
 fn publications_are_compared_one_by_one() {
     let rating = |player: u32, mean: f64| {
-        record("success.rating.update", 2, &json!({"game_id": 1, "player_id": player, "new_rating_mean": mean}))
+        record(
+            "success.rating.update",
+            2,
+            &json!({"game_id": 1, "player_id": player, "new_rating_mean": mean}),
+        )
     };
     assert!(compare(vec![rating(1, 1.5), rating(2, 2.5)], vec![rating(2, 2.5), rating(1, 1.5)]).is_empty());
     assert_eq!(

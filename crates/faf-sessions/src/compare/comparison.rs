@@ -120,7 +120,10 @@ impl Comparison {
         }
         let media_type = |http: &Http| http.content_type.split(';').next().map(str::to_owned);
         if media_type(received) != media_type(expected) {
-            self.note(None, format!("{path}: {} instead of {}", received.content_type, expected.content_type));
+            self.note(
+                None,
+                format!("{path}: {} instead of {}", received.content_type, expected.content_type),
+            );
         }
         let (was, is) = (&expected.body, &received.body);
         let findings = match path.as_str() {

@@ -124,7 +124,8 @@ impl<'a> Report<'a> {
     /// Returns `None` for any other message, and for one with a member too many or of another type.
     /// It is then compared as a whole.
     pub(super) fn of(message: &'a Value) -> Option<Self> {
-        let list = |member: &str| message.get(member).filter(|_| message.as_object().map_or(0, |m| m.len()) == 2);
+        let list =
+            |member: &str| message.get(member).filter(|_| message.as_object().map_or(0, |m| m.len()) == 2);
         match message["command"].as_str()? {
             "player_info" => entries(list("players")?, "id").map(Self::Players),
             "game_info" => match message.get("uid") {
@@ -148,7 +149,9 @@ pub fn broadcasts(expected: &[Value], received: &[Value]) -> Vec<String> {
         let (mut players, mut games) = (BTreeMap::new(), BTreeMap::new());
         for body in bodies {
             match Report::of(body) {
-                Some(Report::Players(list)) => players.extend(list.into_iter().map(|(id, p)| (id, p.clone()))),
+                Some(Report::Players(list)) => {
+                    players.extend(list.into_iter().map(|(id, p)| (id, p.clone())))
+                }
                 Some(Report::Games(list)) => {
                     games.extend(list.into_iter().map(|(uid, game)| (uid, constant_game(game.clone()))));
                 }
@@ -314,7 +317,8 @@ mod tests {
         // Without a broadcast about anybody else, the list says the last of that player.
         let other = vec![json!({"command": "welcome", "id": 2}), player(1, 1), player(1, 1)];
         assert!(section(other.clone(), other[..2].to_vec()).is_empty());
-        let games = |uid: u64, title: &str| json!({"command": "game_info", "games": [{"uid": uid, "title": title}]});
+        let games =
+            |uid: u64, title: &str| json!({"command": "game_info", "games": [{"uid": uid, "title": title}]});
         let game = json!({"command": "game_info", "uid": 1, "title": "a"});
         assert_eq!(
             section(vec![games(1, "a"), game.clone()], vec![games(1, "b"), game.clone()]),

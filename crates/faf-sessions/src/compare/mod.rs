@@ -17,3 +17,4 @@ pub use comparison::{Comparison, Heard};
 pub use finding::Finding;
 pub use messages::{broadcasts, end, forget_other_games, games, is_about_all, is_ping, players, section};
 pub use transcripts::transcripts;
+pub use volatile::constant_game;

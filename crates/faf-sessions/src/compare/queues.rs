@@ -41,7 +41,9 @@ impl Queues {
                     let of_one = |finding: String| format!("queue {name}: {finding}");
                     findings.extend(differences("queue", expected, received).into_iter().map(of_one));
                 }
-                (expected, None) if has_asked || waits(expected) => findings.push(format!("missing queue {name}")),
+                (expected, None) if has_asked || waits(expected) => {
+                    findings.push(format!("missing queue {name}"))
+                }
                 (None, received) if has_asked || waits(received) => {
                     findings.push(format!("unexpected queue {name}"));
                 }

@@ -108,7 +108,8 @@ impl Section<'_> {
         comparison.publications(self.publications.clone(), received.publications.clone());
         let nothing = Value::Object(serde_json::Map::new());
         for number in 0..self.databases.len().max(received.databases.len()) {
-            let at = |section: &Self| section.databases.get(number).map_or(&nothing, |changes| *changes).clone();
+            let at =
+                |section: &Self| section.databases.get(number).map_or(&nothing, |changes| *changes).clone();
             let changes = at(received);
             let rows = |change| {
                 let of_table = |(name, _): (&'static str, _)| {

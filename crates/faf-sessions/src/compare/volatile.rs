@@ -48,7 +48,8 @@ pub(super) fn constant(mut message: Value) -> Value {
 }
 
 /// Replaces the times of a game, of which only the presence counts, and sorts its teams.
-pub(super) fn constant_game(mut game: Value) -> Value {
+#[must_use]
+pub fn constant_game(mut game: Value) -> Value {
     hide_time_of_day(&mut game, "hosted_at");
     if let Some(time @ Value::Number(_)) = game.get_mut("launched_at") {
         *time = TIME.into();
@@ -84,7 +85,8 @@ fn hide_time_of_day(object: &mut Value, member: &str) {
 fn is_time_of_day(text: &str) -> bool {
     const SHAPE: &str = "0000-00-00T00:00:00";
 
-    let shape: String = text.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
+    let shape: String =
+        text.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
     let fraction = shape.strip_prefix(SHAPE).and_then(|rest| rest.strip_suffix("+00:00"));
     fraction.is_some_and(|fraction| matches!(fraction, "" | ".000000"))
 }

@@ -1,6 +1,7 @@
 //! The messages of a recording, and conditions on them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use faf_protocol::{Limits, WireFormat, qdatastream};
 use serde_json::Value;
@@ -16,35 +17,44 @@ pub struct History(Vec<Entry>);
 #[derive(Debug)]
 struct Entry {
     section: usize,
-    who: String,
+    who: Arc<str>,
     verb: Verb,
     /// JSON with its members in the order of their names.
-    text: String,
+    text: Arc<str>,
 }
 
+/// What a client or a service does with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verb {
+pub enum Verb {
+    /// It sends it.
     Sends,
+    /// It receives it.
     Receives,
 }
 
 /// Name of the broker's receivers; their messages begin with the routing key.
-const BROKER: &str = "the broker";
+pub const BROKER: &str = "the broker";
 
 /// Name of the policy service.
 const POLICY_SERVICE: &str = "the policy service";
 
 /// Text for a QDataStream block that is too long for any server to accept.
-const TOO_LONG: &str = "a block beyond the limit";
+pub const TOO_LONG: &str = "a block beyond the limit";
 
 impl History {
+    /// Adds a message, a JSON object with its members in the order of their names, after all earlier
+    /// ones. Sections are counted from 1.
+    pub fn add(&mut self, section: usize, who: &Arc<str>, verb: Verb, text: &Arc<str>) {
+        self.0.push(Entry { section, who: Arc::clone(who), verb, text: Arc::clone(text) });
+    }
+
     /// Returns the messages of a session.
     #[must_use]
     pub fn of(transcript: &Transcript) -> Self {
         let (mut entries, mut section, mut formats) = (Vec::new(), 1, HashMap::new());
         for record in &transcript.records {
             let mut note = |who: &str, verb: Verb, text: String| {
-                entries.push(Entry { section, who: who.to_owned(), verb, text });
+                entries.push(Entry { section, who: who.into(), verb, text: text.into() });
             };
             match record {
                 Record::Barrier => section += 1,
@@ -175,7 +185,7 @@ impl Condition {
                 all.iter().any(|other| other.section == entry.section && sends(other, unless))
             };
             is_then
-                && (self.is_anybody || client == Some(&entry.who))
+                && (self.is_anybody || client == Some(&*entry.who))
                 && entry.verb == self.verb
                 && self.pattern.matches(&entry.text)
                 && !self.unless_before.as_ref().is_some_and(is_preceded)
@@ -183,6 +193,18 @@ impl Condition {
                 && !self.unless_now.as_ref().is_some_and(is_accompanied)
         };
         all.iter().enumerate().filter(is_it).count()
+    }
+
+    /// Returns whether any client can meet the condition, not only the one of a finding.
+    pub(super) fn is_anybody(&self) -> bool {
+        self.is_anybody
+    }
+
+    /// Returns the names of the clients and services that have sent or received a message which the
+    /// condition is about, at any time.
+    pub(super) fn clients<'a>(&self, History(all): &'a History) -> BTreeSet<&'a str> {
+        let is_it = |entry: &&Entry| entry.verb == self.verb && self.pattern.matches(&entry.text);
+        all.iter().filter(is_it).map(|entry| &*entry.who).collect()
     }
 
     /// Returns whether the condition is about messages of the client itself in the same section.
@@ -194,7 +216,7 @@ impl Condition {
 impl History {
     /// Returns the names of all clients and services that have sent or received anything.
     pub(super) fn clients(&self) -> Vec<&str> {
-        let mut clients: Vec<_> = self.0.iter().map(|entry| entry.who.as_str()).collect();
+        let mut clients: Vec<_> = self.0.iter().map(|entry| &*entry.who).collect();
         clients.sort_unstable();
         clients.dedup();
         clients

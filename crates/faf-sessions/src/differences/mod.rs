@@ -2,6 +2,7 @@
 
 mod history;
 mod pattern;
+mod stream;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
@@ -11,8 +12,9 @@ use serde::Deserialize;
 use crate::compare::Finding;
 
 use history::Condition;
-pub use history::History;
+pub use history::{BROKER, History, TOO_LONG, Verb};
 use pattern::Pattern;
+pub use stream::{Explained, Explanation};
 
 /// The deliberate differences of this repository's server from the original.
 pub static OWN: LazyLock<Differences> =
@@ -129,11 +131,26 @@ impl Differences {
     /// Returns the findings of a session that no line explains, and notes the lines that explain
     /// the others.
     pub fn unexplained(&self, history: &History, findings: &[Finding], used: &mut Used) -> Vec<Finding> {
+        self.explain(history, findings, used, &BTreeSet::new(), &mut Vec::new())
+    }
+
+    /// Returns the findings that no line explains, and notes the lines that explain the others. The
+    /// consequences of the differences in `held` are allowed anywhere. `explaining` gets, for each
+    /// finding, the number of the first difference that explains it.
+    fn explain(
+        &self,
+        history: &History,
+        findings: &[Finding],
+        used: &mut Used,
+        held: &BTreeSet<usize>,
+        explaining: &mut Vec<Option<usize>>,
+    ) -> Vec<Finding> {
         let mut explained = HashMap::new();
         let mut is_unexplained = |finding: &Finding| {
-            let mut is_explained = false;
+            let mut first = None;
             for (number, difference) in self.0.iter().enumerate() {
-                for line in difference.explaining(history, findings, finding) {
+                let has_held = held.contains(&number);
+                for line in difference.explaining(history, findings, finding, has_held) {
                     if let Some(limit) = difference.limit(history, finding, line) {
                         let place = (number, &line.text, finding.section, finding.client.clone());
                         let count = explained.entry(place).or_insert(0);
@@ -142,11 +159,12 @@ impl Differences {
                             continue;
                         }
                     }
-                    is_explained = true;
+                    first.get_or_insert(number);
                     used.insert((number, line.text.clone()));
                 }
             }
-            !is_explained
+            explaining.push(first);
+            first.is_none()
         };
         findings.iter().filter(|finding| is_unexplained(finding)).cloned().collect()
     }
@@ -165,8 +183,15 @@ impl Differences {
 }
 
 impl Difference {
-    /// Returns the lines that explain a finding.
-    fn explaining(&self, history: &History, all: &[Finding], finding: &Finding) -> Vec<&Line> {
+    /// Returns the lines that explain a finding. `has_held` says that the difference is known to have
+    /// applied before.
+    fn explaining(
+        &self,
+        history: &History,
+        all: &[Finding],
+        finding: &Finding,
+        has_held: bool,
+    ) -> Vec<&Line> {
         let Finding { section, client, what } = finding;
         // The broker receives the same broadcasts about players and games as clients, so any client
         // may explain it.
@@ -174,7 +199,7 @@ impl Difference {
             let everybody = history.clients().into_iter().map(|client| Some(client.to_owned()));
             let findings =
                 everybody.map(|client| Finding { section: *section, client, what: what.to_owned() });
-            return findings.flat_map(|finding| self.explaining(history, all, &finding)).collect();
+            return findings.flat_map(|finding| self.explaining(history, all, &finding, has_held)).collect();
         }
         // Lines that apply in the same place, then consequences of an earlier place.
         let here: Vec<_> =
@@ -184,11 +209,7 @@ impl Difference {
         if !here.is_empty() && self.holds(history, all, *section, client.as_deref()) {
             explaining.extend(here);
         }
-        let has_held = || {
-            let places = || history.clients().into_iter().map(Some).chain([None]);
-            (1..=*section).any(|section| places().any(|client| self.holds(history, all, section, client)))
-        };
-        if !then.is_empty() && has_held() {
+        if !then.is_empty() && (has_held || self.has_held(history, all, *section)) {
             explaining.extend(then);
         }
         explaining

@@ -3,11 +3,27 @@
 //!
 //! A recording is a folder of files, or one file. Unlike a [transcript](crate::transcript), it can
 //! be of any length, and nothing says when everything has been received.
+//!
+//! * [`format`] is the definition of the format.
+//! * [`Reader`] reads a recording that is complete, or follows one that is being written.
+//! * `FileWriter` writes a file, with the feature `write`.
+
+pub mod folder;
+pub mod format;
+mod frames;
+mod open_conns;
+mod reader;
+#[cfg(feature = "write")]
+mod writer;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use faf_protocol::{Message, WireFormat};
+
+pub use reader::{Ending, ReadError, Reader};
+#[cfg(feature = "write")]
+pub use writer::{FRAME_BYTES, FRAME_TIME, FileWriter};
 
 /// Number of a connection in a recording, from 1 in the order of their beginnings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -132,6 +133,21 @@ impl MariaServer {
         let mut running = self.running().take().expect("it runs");
         let input = running.input.as_mut().expect("it is open");
         writeln!(input, "kept").expect("the guard runs");
+    }
+
+    /// Ends the process in order, as an operator does, and waits for its end.
+    ///
+    /// # Panics
+    /// If it does not end within a minute.
+    pub fn shut_down(&self) {
+        self.sql("", "SHUTDOWN");
+        let began = Instant::now();
+        // It removes this file in the end.
+        while self.folder.path().join("pid").exists() {
+            assert!(began.elapsed() < Duration::from_secs(60), "mariadbd does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.kill();
     }
 
     /// Starts the process, which must not be running, and waits until it accepts connections.

@@ -4,4 +4,5 @@
 //! Tests that use them are ignored by default, with the reason `needs <program>; .ci/run runs it`.
 
 pub mod mariadb;
+pub mod proxy;
 pub mod rabbitmq;

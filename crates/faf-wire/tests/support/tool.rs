@@ -123,8 +123,24 @@ impl Tool {
     /// Interrupts the tool, as Ctrl-C does.
     #[cfg(unix)]
     pub(crate) async fn interrupt(&self) {
+        self.signal("INT").await;
+    }
+
+    /// Terminates the tool, as service managers do.
+    #[cfg(unix)]
+    pub(crate) async fn terminate(&self) {
+        self.signal("TERM").await;
+    }
+
+    /// Kills the tool at once, and waits until it is gone.
+    pub(crate) async fn kill(mut self) {
+        in_time(self.child.kill()).await.unwrap();
+    }
+
+    #[cfg(unix)]
+    async fn signal(&self, name: &str) {
         // Not every machine has `kill` as a program, but every shell has it.
-        let line = format!("kill -INT {}", self.child.id().unwrap());
+        let line = format!("kill -{name} {}", self.child.id().unwrap());
         assert!(in_time(Command::new("sh").args(["-c", &line]).status()).await.unwrap().success());
     }
 

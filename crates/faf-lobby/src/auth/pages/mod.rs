@@ -242,6 +242,7 @@ mod testing {
             passwords: PasswordThreads::new(),
             outbox: Arc::default(),
             registers: false,
+            fails_to_store: Arc::default(),
         };
         let failed = FailedLogins::new(settings.log_addresses, Arc::new(Metrics::new()));
         (LoginPages::new(&settings, requests, failed, None).unwrap().unwrap(), ada)

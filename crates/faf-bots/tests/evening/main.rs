@@ -2,43 +2,59 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod coverage;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use faf_bots::{Action, Bot, Content, Map, Rng, Shared, Sociable};
+use faf_bots::{Action, Bot, Content, Course, Map, Rng, Shared, Sociable, Tally};
 use faf_lobby_core::{ConnId, Settings};
-use faf_protocol::client_message::Hello;
+use faf_protocol::client_message::{AskSession, Auth, Hello};
 use faf_protocol::{ClientMessage, Encode, GameId, Secret};
 use faf_testkit::lobby::SimulatedLobby;
 use faf_testkit::store::FakeStore;
 use rand::SeedableRng;
 
-const LOGINS: [&str; 8] = ["Ada", "Bob", "Cem", "Dan", "Eva", "Fay", "Gus", "Hal"];
+const LOGINS: [&str; 16] = [
+    "Ada", "Bob", "Cem", "Dan", "Eva", "Fay", "Gus", "Hal", "Ivo", "Jan", "Kim", "Lea", "Max", "Nia", "Oda",
+    "Pia",
+];
 
 /// A bot, its connection, and the time to reconnect if there is none.
 struct Player {
     bot: Bot,
     conn: Option<ConnId>,
     back: Duration,
+    course: Course,
 }
 
 struct Evening {
     lobby: SimulatedLobby,
     players: Vec<Player>,
+    tally: Tally,
+    /// Kinds of requests of which one command has several.
+    kinds: BTreeMap<String, u64>,
 }
 
 impl Evening {
     fn new(seed: u64) -> Self {
+        Self::with(seed, 8, FakeStore::with_accounts(LOGINS))
+    }
+
+    /// Creates an evening with this number of players.
+    fn with(seed: u64, players: usize, store: FakeStore) -> Self {
         let map = Map { name: "Theta Passage".to_owned(), folder: "scmp_007".to_owned(), max_players: 4 };
         let content = Content { maps: vec![map], ..Content::default() };
         let shared = Arc::new(Shared { content, ..Shared::default() });
         let player = |(number, login): (u64, &str)| {
             let rng = Rng::seed_from_u64(seed + number);
             let bot = Bot::new(login.to_owned(), Arc::clone(&shared), Box::new(Sociable), rng);
-            Player { bot, conn: None, back: Duration::ZERO }
+            Player { bot, conn: None, back: Duration::ZERO, course: Course::default() }
         };
-        let players = (0..).zip(LOGINS).map(player).collect();
-        Self { lobby: SimulatedLobby::new(Settings::default(), FakeStore::with_accounts(LOGINS)), players }
+        let players = (0..).zip(LOGINS).take(players).map(player).collect();
+        let lobby = SimulatedLobby::new(Settings::default(), store);
+        Self { lobby, players, tally: Tally::default(), kinds: BTreeMap::new() }
     }
 
     /// Lets bots and lobby run for this long, in steps shorter than any server's response time.
@@ -54,21 +70,26 @@ impl Evening {
 
     fn act(&mut self, player: usize) {
         let now = self.lobby.now();
-        let Player { bot, conn, back } = &mut self.players[player];
+        let Player { bot, conn, back, course } = &mut self.players[player];
         if conn.is_none() && *back <= now {
-            let login = bot.login().to_owned();
-            let password = Secret::new(format!("{login}-pw"));
-            bot.connected(now, [ClientMessage::Hello(Hello { login, password, unique_id: "x".to_owned() })]);
+            bot.connected(now, greeting(player, bot.login()));
             *conn = Some(self.lobby.connect());
         }
         let Some(open) = *conn else { return };
         for message in self.lobby.receive_messages(open) {
+            self.tally.received(course, &message);
             bot.handle(now, &message);
         }
         bot.handle_timeout(now);
         while let Some(action) = bot.poll_action() {
             match action {
-                Action::Send(message) => self.lobby.send(open, &json(&message)),
+                Action::Send(message) => {
+                    self.tally.sent(course, &message);
+                    if let Some(kind) = coverage::kind(&message) {
+                        *self.kinds.entry(kind).or_default() += 1;
+                    }
+                    self.lobby.send(open, &json(&message));
+                }
                 Action::LogOut | Action::Drop => {
                     self.lobby.disconnect(open);
                     (*conn, *back) = (None, now + bot.disconnected());
@@ -76,6 +97,20 @@ impl Evening {
             }
         }
     }
+}
+
+/// Returns the messages of a login: some players have passwords, others have tokens.
+fn greeting(player: usize, login: &str) -> [ClientMessage; 2] {
+    let ask = AskSession { user_agent: Some("test".to_owned()), version: Some("1".to_owned()) };
+    let unique_id = "x".to_owned();
+    let login = match player.is_multiple_of(2) {
+        true => {
+            let password = Secret::new(format!("{login}-pw"));
+            ClientMessage::Hello(Hello { login: login.to_owned(), password, unique_id })
+        }
+        false => ClientMessage::Auth(Auth { token: Secret::new((player + 1).to_string()), unique_id }),
+    };
+    [ClientMessage::AskSession(ask), login]
 }
 
 fn json(message: &ClientMessage) -> String {
