@@ -78,7 +78,7 @@ mod tests {
         let mut games = Games::default();
         let launch = |uid: u64| vec![json!({"command": "game_launch", "uid": uid})];
         games.learn(&launch(5001), &launch(77));
-        // What is known stays.
+        // An id that is known stays.
         games.learn(&launch(5001), &launch(78));
         games.learn(&launch(5002), &launch(77));
         let join: Message = r#"{"command":"game_join","uid":5001,"note":5001}"#.parse().unwrap();
@@ -86,6 +86,9 @@ mod tests {
         assert_eq!(own, json!({"command": "game_join", "uid": 77, "note": 5001}));
         let mut list = json!({"command": "game_info", "games": [{"uid": 77}, {"uid": 78, "game_id": 77}]});
         games.recorded(&mut list);
-        assert_eq!(list, json!({"command": "game_info", "games": [{"uid": 5001}, {"uid": 78, "game_id": 5001}]}));
+        assert_eq!(
+            list,
+            json!({"command": "game_info", "games": [{"uid": 5001}, {"uid": 78, "game_id": 5001}]})
+        );
     }
 }

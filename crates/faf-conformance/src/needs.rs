@@ -1,5 +1,5 @@
-//! What a session needs of a server, so that one that cannot be played is left out with its reason,
-//! and what of one that is played cannot be compared.
+//! The needs of a session: one that a server cannot play is left out with its reason, and records
+//! that cannot be compared are counted.
 
 use std::time::Duration;
 
@@ -71,9 +71,7 @@ pub fn missing(transcript: &Transcript, offers: &Offers) -> Vec<String> {
     }
     for format in WireFormat::ALL {
         for is_proxied in [false, true] {
-            let is_it = |record: &Record| {
-                matches!(record, Record::Connect(connect) if connect.format == format && connect.proxy == is_proxied)
-            };
+            let is_it = |record: &Record| matches!(record, Record::Connect(connect) if connect.format == format && connect.proxy == is_proxied);
             let known = if is_proxied { &offers.proxied_formats } else { &offers.formats };
             if transcript.records.iter().any(is_it) && !known.contains(&format) {
                 let proxy = if is_proxied { " with a PROXY header" } else { "" };

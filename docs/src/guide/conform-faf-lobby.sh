@@ -21,12 +21,10 @@ fi
 if [ -n "${FAF_SETTING_PING_INTERVAL:-}" ]; then
     set -- "$@" --ping-interval "$FAF_SETTING_PING_INTERVAL"
 fi
-if [ -n "${FAF_SETTING_ALLOW_PASSWORD_LOGIN:-}" ]; then
-    set -- "$@" --allow-password-login "$FAF_SETTING_ALLOW_PASSWORD_LOGIN"
-fi
+export FAF_LOBBY_ALLOW_PASSWORD_LOGIN="${FAF_SETTING_ALLOW_PASSWORD_LOGIN:-true}"
+# Without a key set, the recorded server had an address for it where there was none.
 if [ -n "${FAF_KEY_SET:-}" ]; then
     printf '%s' "$FAF_KEY_SET" >"$folder/keys.json"
-    set -- "$@" --jwks "$folder/keys.json"
 fi
-FAF_LOBBY_BANNER=json FAF_LOBBY_LOG=error "$program" serve "$@" &
-wait
+FAF_LOBBY_BANNER=json FAF_LOBBY_LOG=error "$program" serve "$@" --jwks "$folder/keys.json" &
+wait $!

@@ -12,8 +12,8 @@ pub(crate) enum Kind {
     MemberDropped,
     /// A message or a row has a member more.
     MemberAdded,
-    /// A number is one more, a text has a letter more, a truth value is the other one, or there is a
-    /// value instead of none.
+    /// A number is one more, a text has a letter more, a truth value is the other one, or there is
+    /// a value instead of none.
     ValueChanged,
     /// There is no value instead of one.
     ValueGone,
@@ -193,7 +193,8 @@ fn whole(
         }
         _ => false,
     };
-    let never = |other: &&String| other.as_str() != conn && !records.iter().any(|record| subject(record, other));
+    let never =
+        |other: &&String| other.as_str() != conn && !records.iter().any(|record| subject(record, other));
     if let Some(other) = clients.iter().find(never) {
         let mut changed = records.to_vec();
         changed.insert(at, Record::Receive(other.clone(), message.clone()));
@@ -204,7 +205,9 @@ fn whole(
         Record::Receive(other, later) if other == conn => Some((position, later)),
         _ => None,
     });
-    if let Some((position, later)) = next.into_iter().next() && later != message {
+    if let Some((position, later)) = next.into_iter().next()
+        && later != message
+    {
         let mut changed = records.to_vec();
         changed.swap(at, position);
         add(Kind::Swapped, changed);

@@ -45,7 +45,8 @@ pub(crate) struct Arguments {
     /// Files with sessions, or folders with such files (*.jsonl)
     #[arg(required = true, value_name = "SESSIONS")]
     sessions: Vec<PathBuf>,
-    /// URL of the server, once for each wire format that it has: tcp://, qdatastream://, ws://, wss://
+    /// URL of the server, once for each wire format that it has: tcp://, qdatastream://,
+    /// ws://, wss://
     #[arg(long, value_name = "URL")]
     to: Vec<Url>,
     /// URL of a listener that expects a PROXY header, once for each wire format
@@ -96,9 +97,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let list = arguments.list()?;
     let differences = if arguments.own_differences { &differences::OWN } else { &list };
     if arguments.start.is_none() && sessions.len() > 1 {
-        exit::complain(
-            "without --start, each session finds what the ones before it have left on the server",
-        );
+        exit::complain("without --start, each session finds what the ones before it have left on the server");
     }
     let (mut report, mut used) = (Report::default(), Used::new());
     for session in &sessions {
@@ -144,12 +143,8 @@ impl Arguments {
             server.stop().await;
             return SessionReport::skipped(name, reasons);
         }
-        let options = Options {
-            format,
-            quiet: self.quiet,
-            renames_games: self.rename_games,
-            ..Options::default()
-        };
+        let options =
+            Options { format, quiet: self.quiet, renames_games: self.rename_games, ..Options::default() };
         let replayed = replay(transcript, &mut server, &options).await;
         let mut played = SessionReport::played(name, transcript, replayed, differences, used);
         if let Some(format) = format {

@@ -156,7 +156,11 @@ struct Ready {
 }
 
 impl Processes {
-    fn start(command: &str, arguments: &Arguments, Session { name, transcript }: &Session) -> anyhow::Result<Self> {
+    fn start(
+        command: &str,
+        arguments: &Arguments,
+        Session { name, transcript }: &Session,
+    ) -> anyhow::Result<Self> {
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         #[cfg(unix)]
@@ -169,7 +173,9 @@ impl Processes {
             shell.env(format!("FAF_SETTING_{name}"), value.to_string());
         }
         for record in &transcript.records {
-            if let Record::Keys(keys) = record && arguments.applies.iter().any(|name| name == KEY_SET) {
+            if let Record::Keys(keys) = record
+                && arguments.applies.iter().any(|name| name == KEY_SET)
+            {
                 shell.env("FAF_KEY_SET", keys.to_string());
             }
         }
@@ -219,7 +225,8 @@ impl Processes {
     }
 
     async fn stop(&mut self) {
-        // A server that has ended already gets no signal. The shell may end before what it has started.
+        // A server that has ended already gets no signal. The shell may end before what it
+        // has started.
         let ended = async {
             let _ = self.signal("TERM").await;
             let _ = self.child.wait().await;
