@@ -17,7 +17,7 @@ use faf_protocol::PlayerId;
 use crate::bans::BAN_END;
 use crate::error::Result;
 use crate::session::Session;
-use crate::worker::Shared;
+use crate::shared::Shared;
 
 /// Each look for changes includes those that were made up to this time before the previous look.
 const OVERLAP: Duration = Duration::from_secs(60);

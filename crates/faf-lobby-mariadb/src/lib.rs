@@ -5,6 +5,7 @@
 //!   accounts.rs, bans.rs, ...   one file per family of operations
 //!        |
 //!   worker.rs       threads, each with a connection; one of them writes about games, in order
+//!   shared.rs       state that they share
 //!        |
 //!   session.rs      one connection: statements in, rows out
 //!        |
@@ -49,6 +50,7 @@ mod ratings;
 mod schema;
 mod seed;
 mod session;
+mod shared;
 mod social;
 mod timings;
 mod upkeep;

@@ -11,8 +11,9 @@ use crate::own_tables;
 use crate::owner::Owner;
 use crate::schema::NEWEST_SCHEMA;
 use crate::session::Session;
+use crate::shared::Shared;
 use crate::timings::Timings;
-use crate::worker::{Queues, Shared, start};
+use crate::worker::{Queues, start};
 
 /// A handle to the database; clones refer to the same database. The threads and connections end
 /// when the last handle is dropped.

@@ -56,6 +56,26 @@ fn the_game_of_a_match_has_the_arranged_places_when_the_host_sends_part_of_them(
     assert_eq!(places, [(1, 1, Some(2)), (2, 2, Some(3))]);
 }
 
+/// The game is played as the host's process has it, whatever was arranged. So that counts for the
+/// results, and the arrangement is explained beside it.
+#[test]
+fn places_that_the_host_sends_count_and_the_arrangement_is_kept_beside_them() {
+    let mut story = Story::of(2);
+    story.assembled(1, 2);
+    for (player, army, team) in [(1, 2, 3), (2, 1, 2)] {
+        story.game(1, "PlayerOption", &format!(r#"["{player}","Army",{army}]"#));
+        story.game(1, "PlayerOption", &format!(r#"["{player}","Team",{team}]"#));
+    }
+    story.process(1, &["Launching"]);
+    let stored = &story.lobby.store.games[&GameId(1)];
+    let places: Vec<_> =
+        stored.launched.players.iter().map(|player| (player.id.0, player.army, player.team)).collect();
+    assert_eq!(places, [(1, 2, Some(3)), (2, 1, Some(2))]);
+    let made = stored.saved.as_ref().unwrap().decisions()[0].lines();
+    let team = |number: usize, name: &str| made[number].starts_with(&format!("team {number}: {name} "));
+    assert!(team(1, "Ada") && team(2, "Bob"), "{made:?}");
+}
+
 /// A host can cheat the others of the match by beginning without them; they must not be stuck.
 #[test]
 fn a_host_who_launches_without_the_others_leaves_them_free() {

@@ -36,8 +36,8 @@ pub(super) async fn access(State(pages): State<Arc<LoginPages>>, headers: Header
     }
 }
 
-/// Handles `GET /me`: the account, in the form that FAF's API has (JSON:API). The Java client asks
-/// for it before it connects to the lobby.
+/// Handles `GET /me`: the account, in the form that FAF's API has (JSON:API), for clients that ask
+/// who has logged in.
 pub(super) async fn me(State(pages): State<Arc<LoginPages>>, headers: HeaderMap) -> Response {
     let account = match account(&pages, &headers).await {
         Ok(account) => account,

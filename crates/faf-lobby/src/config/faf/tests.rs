@@ -101,24 +101,30 @@ fn every_key_of_faf_is_in_the_table() {
     }
 }
 
+/// Returns a valid value of a key that is not its default.
+fn other_value(key: &Key) -> String {
+    match (key.name, key.kind) {
+        ("LOG_LEVEL", _) => "ERROR".to_owned(),
+        ("MAP_POOL_RATING_SELECTION", _) => "max".to_owned(),
+        ("WS_PATH", _) => "/ws".to_owned(),
+        ("QUEUE_POP_TIME_MIN", _) => "14".to_owned(),
+        ("QUEUE_POP_TIME_MAX", _) => "91".to_owned(),
+        ("LISTEN", _) => "[{ADDRESS: '', PORT: 8001, PROTOCOL: SimpleJsonProtocol}]".to_owned(),
+        (_, KeyKind::Switch) => (key.default != "true").to_string(),
+        (_, KeyKind::Number) => match key.default.parse::<f64>().unwrap() {
+            number if number.fract() == 0.0 => (number + 1.0).to_string(),
+            number => (number * 0.5).to_string(),
+        },
+        (_, KeyKind::Numbers) => "[0.125]".to_owned(),
+        (name, _) if name.contains("_URL") || name.contains("_URI") => "https://other.example".to_owned(),
+        _ => "other".to_owned(),
+    }
+}
+
 #[test]
 fn each_key_sets_its_setting_and_no_other() {
     for key in KEYS {
-        let other = match (key.name, key.kind) {
-            ("LOG_LEVEL", _) => "ERROR".to_owned(),
-            ("MAP_POOL_RATING_SELECTION", _) => "max".to_owned(),
-            ("WS_PATH", _) => "/ws".to_owned(),
-            ("QUEUE_POP_TIME_MIN", _) => "14".to_owned(),
-            ("QUEUE_POP_TIME_MAX", _) => "91".to_owned(),
-            ("LISTEN", _) => "[{ADDRESS: '', PORT: 8001, PROTOCOL: SimpleJsonProtocol}]".to_owned(),
-            (_, KeyKind::Switch) => (key.default != "true").to_string(),
-            (_, KeyKind::Number) => match key.default.parse::<f64>().unwrap() {
-                number if number.fract() == 0.0 => (number + 1.0).to_string(),
-                number => (number * 0.5).to_string(),
-            },
-            (_, KeyKind::Numbers) => "[0.125]".to_owned(),
-            _ => "other".to_owned(),
-        };
+        let other = other_value(key);
         let without = given(Some(""), &[]).derived();
         let with = given(Some(&format!("{}: {other}\n", key.name)), &[]).derived();
         let changed: Vec<_> = CATALOGUE
@@ -136,6 +142,32 @@ fn each_key_sets_its_setting_and_no_other() {
         };
         assert_eq!(changed, expected, "{}: {other}", key.name);
     }
+}
+
+/// Keys that FAF's server reads only at its start, too (ops.md section 2.2).
+const READ_AT_THE_START: &str =
+    "LISTEN WS_HOST WS_PORT WS_PATH METRICS_PORT ENABLE_METRICS DB_SERVER DB_PORT DB_LOGIN
+    DB_PASSWORD DB_NAME DB_FLYWAY_TABLE MQ_EXCHANGE_NAME";
+
+/// After a change of what can change at run time: copy the list that this prints into the guide.
+#[test]
+fn the_guide_names_the_keys_that_only_here_need_a_restart() {
+    let guide = include_str!("../../../../../docs/src/guide/faf-configuration.md");
+    let lobby = |yaml: &str| load(Some(yaml), &[]).unwrap_or_else(|problem| panic!("{problem}")).lobby();
+    let default = lobby("");
+    let changes_at_once = |key: &&Key| {
+        matches!(
+            key.meaning,
+            Meaning::Setting("log" | "configuration_refresh_time") | Meaning::Part("log", _)
+        ) || lobby(&format!("{}: {}\n", key.name, other_value(key))) != default
+    };
+    let read_again = KEYS
+        .iter()
+        .filter(|key| matches!(key.meaning, Meaning::Setting(_) | Meaning::Part(..)))
+        .filter(|key| !READ_AT_THE_START.split_whitespace().any(|name| name == key.name));
+    let names: Vec<String> =
+        read_again.filter(|key| !changes_at_once(key)).map(|key| format!("`{}`", key.name)).collect();
+    assert!(names.len() > 5 && guide.replace('\n', " ").contains(&names.join(", ")), "{}", names.join(", "));
 }
 
 /// After a change of the table: copy the one that this prints into the guide.
