@@ -14,8 +14,8 @@ use tokio::time::timeout;
 
 use crate::replay::Stopped;
 
-/// Maximum number of messages that a client keeps between two barriers. The longest recorded section
-/// has some hundred.
+/// Maximum number of messages that a client keeps between two barriers. The longest recorded
+/// section has some hundred.
 const KEPT: usize = 10_000;
 
 /// Port that is announced in PROXY headers.

@@ -78,7 +78,7 @@ mod tests {
         let mut games = Games::default();
         let launch = |uid: u64| vec![json!({"command": "game_launch", "uid": uid})];
         games.learn(&launch(5001), &launch(77));
-        // What is known stays.
+        // An id that is known stays.
         games.learn(&launch(5001), &launch(78));
         games.learn(&launch(5002), &launch(77));
         let join: Message = r#"{"command":"game_join","uid":5001,"note":5001}"#.parse().unwrap();

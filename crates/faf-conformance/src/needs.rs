@@ -1,5 +1,5 @@
-//! What a session needs of a server, so that one that cannot be played is left out with its reason,
-//! and what of one that is played cannot be compared.
+//! The needs of a session: one that a server cannot play is left out with its reason, and records
+//! that cannot be compared are counted.
 
 use std::time::Duration;
 

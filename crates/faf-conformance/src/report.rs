@@ -1,4 +1,4 @@
-//! What came of all sessions, for people and as JSON.
+//! The outcome of all sessions, for people and as JSON.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use crate::replay::Replayed;
 
-/// What came of one session.
+/// The outcome of one session.
 #[derive(Debug, Clone, Serialize)]
 pub struct SessionReport {
     /// Name of the session.
     pub name: String,
-    /// What came of it, in a word.
+    /// The outcome in a word.
     pub verdict: Verdict,
     /// Why it was not played, or not to its end, or in another wire format.
     pub remarks: Vec<String>,
@@ -27,7 +27,7 @@ pub struct SessionReport {
     pub unexplained: Vec<Finding>,
 }
 
-/// What came of a session.
+/// The outcome of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -41,7 +41,7 @@ pub enum Verdict {
     Skipped,
 }
 
-/// What came of all sessions.
+/// The outcome of all sessions.
 #[derive(Debug, Clone, Default)]
 pub struct Report(pub Vec<SessionReport>);
 
@@ -111,7 +111,8 @@ impl Report {
         self.count(Verdict::Unexplained) == 0 && self.count(Verdict::Skipped) < self.0.len()
     }
 
-    /// Returns the report as JSON: an object with the number of sessions by verdict, and all of them.
+    /// Returns the report as JSON: an object with the number of sessions by verdict, and all
+    /// of them.
     #[must_use]
     pub fn json(&self) -> Value {
         json!({

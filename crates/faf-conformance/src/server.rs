@@ -1,4 +1,4 @@
-//! What a server offers to a replay.
+//! The hooks that a server offers to a replay.
 
 use faf_client::Url;
 use faf_protocol::WireFormat;
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 /// A server with the seed of the sessions, started afresh for one of them.
 ///
-/// A client needs an address, and nothing else. Each hook is called only if [`offers`](Self::offers)
-/// lists it.
+/// A client needs an address, and nothing else. Each hook is called only if
+/// [`offers`](Self::offers) lists it.
 pub trait ServerUnderTest {
     /// Returns what the server offers beside its addresses.
     fn offers(&self) -> Offers;
@@ -18,8 +18,9 @@ pub trait ServerUnderTest {
     /// header if the connection says so. `None` if the server has no such listener.
     fn url(&self, connect: &Connect) -> Option<Url>;
 
-    /// Waits until the server is idle: no command is in progress, and all changes have been reported
-    /// to those who are to receive them. Without this hook, a replay waits until nothing more comes.
+    /// Waits until the server is idle: no command is in progress, and all changes have been
+    /// reported to those who are to receive them. Without this hook, a replay waits until nothing
+    /// more comes.
     ///
     /// # Errors
     /// If the server does not become idle, or cannot be asked.

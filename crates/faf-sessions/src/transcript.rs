@@ -4,6 +4,7 @@
 mod entries;
 mod write;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64::Engine;
@@ -13,6 +14,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::compare::broker;
+
+/// Maximum number of bytes that a record says to repeat; more is not a record. The recorded server
+/// reads 10 MiB.
+const GENERATED: usize = 64 << 20;
 
 /// One recorded session.
 #[derive(Debug, Clone)]
@@ -180,7 +185,7 @@ impl Transcript {
     /// Parses a session.
     ///
     /// # Errors
-    /// If a line is not JSON, or not a record.
+    /// If a line is not JSON or not a record, or is about a connection that has not begun.
     pub fn read(text: &str) -> Result<Self, InvalidTranscript> {
         #[derive(Deserialize)]
         struct Head {
@@ -197,13 +202,20 @@ impl Transcript {
         let head = lines.next().map_or("", |(_, head)| head);
         let Head { meta } = serde_json::from_str(head).map_err(|error| invalid(0, error.to_string()))?;
         let (mut records, mut times) = (Vec::new(), Vec::new());
-        let (mut now, mut longest_pause) = (0, 0);
+        let (mut now, mut longest_pause, mut connected) = (0, 0, BTreeSet::new());
         for (number, line) in lines {
             let read: Line =
                 serde_json::from_str(line).map_err(|error| invalid(number, error.to_string()))?;
             let time = read.t_ms;
             let record =
                 record(read).ok_or_else(|| invalid(number, "a record of an unknown kind".to_owned()))?;
+            match (&record, conn(&record)) {
+                (Record::Connect(_), Some(name)) => drop(connected.insert(name.to_owned())),
+                (_, Some(name)) if !connected.contains(name) => {
+                    return Err(invalid(number, format!("{name} has not connected")));
+                }
+                _ => {}
+            }
             if !is_routine(&record) {
                 longest_pause = longest_pause.max(time.saturating_sub(now));
                 now = time;
@@ -213,6 +225,18 @@ impl Transcript {
         }
         let longest_pause = Duration::from_millis(longest_pause);
         Ok(Self { overrides: meta.config_overrides, records, times, longest_pause })
+    }
+}
+
+/// Returns the name of the connection that a record is about.
+fn conn(record: &Record) -> Option<&str> {
+    match record {
+        Record::Connect(connect) => Some(&connect.conn),
+        Record::Send(conn, _)
+        | Record::Receive(conn, _)
+        | Record::ClosedByServer(conn)
+        | Record::ClosedByClient(conn) => Some(conn),
+        _ => None,
     }
 }
 
@@ -259,6 +283,7 @@ fn record(line: Line) -> Option<Record> {
                 (Some(text), ..) => Sent::Raw(text.into_bytes()),
                 (_, Some(bytes), ..) => Sent::Raw(STANDARD.decode(bytes).ok()?),
                 (_, _, Some(Generated { prefix, repeat, count, suffix }), _) => {
+                    repeat.len().checked_mul(count).filter(|length| *length <= GENERATED)?;
                     Sent::Raw([prefix, repeat.repeat(count), suffix].concat().into_bytes())
                 }
                 (.., Some(message)) => Sent::Message(message),
@@ -267,4 +292,43 @@ fn record(line: Line) -> Option<Record> {
         ),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_session_is_refused_with_the_line() {
+        let connect = r#"{"conn":"A","event":"connect","protocol":"json"}"#;
+        let after = |line: &str| format!("{{\"meta\":{{}}}}\n{connect}\n{line}");
+        for (text, line, reason) in [
+            (String::new(), 1, "EOF"),
+            ("{}".to_owned(), 1, "missing field `meta`"),
+            (after("nonsense"), 3, "expected"),
+            (after(""), 3, "EOF"),
+            (after(r#"{"conn":"A","dir":"s2c"}"#), 3, "unknown kind"),
+            (after(r#"{"conn":"A","dir":"c2s","raw_b64":"?"}"#), 3, "unknown kind"),
+            (after(r#"{"conn":"B","dir":"s2c","msg":{}}"#), 3, "B has not connected"),
+            (
+                after(
+                    r#"{"conn":"A","dir":"c2s","generated":{"prefix":"","repeat":"a","count":1e30,"suffix":""}}"#,
+                ),
+                3,
+                "invalid type",
+            ),
+            (
+                after(
+                    r#"{"conn":"A","dir":"c2s","generated":{"prefix":"","repeat":"aa","count":9223372036854775808,"suffix":""}}"#,
+                ),
+                3,
+                "unknown kind",
+            ),
+        ] {
+            let error = Transcript::read(&text).unwrap_err();
+            assert_eq!(error.line, line, "{text}");
+            assert!(error.reason.contains(reason), "{error}: {text}");
+        }
+        assert!(Transcript::read(&after(r#"{"barrier":"settled"}"#)).is_ok());
+    }
 }

@@ -18,6 +18,7 @@ pub(crate) const LIMIT: u8 = 5;
 pub(crate) const REFUSED: u8 = 6;
 pub(crate) const UNSENT: u8 = 7;
 pub(crate) const WRONG_PLACE: u8 = 8;
+pub(crate) const UNEXPLAINED: u8 = 9;
 
 /// A failure with its exit code.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 mod bridge;
 mod capture;
 mod carrier;
+mod conform;
 mod connect;
 mod decode;
 mod dial;
@@ -46,6 +47,9 @@ enum Command {
     /// Accept clients in one wire format and speak another one to a server
     #[command(after_help = exit::HELP)]
     Bridge(bridge::Arguments),
+    /// Replay recorded sessions against a server, and report every difference
+    #[command(after_help = conform::HELP)]
+    Conform(conform::Arguments),
     /// Pass on every byte between clients and a server, and record what they say
     #[command(after_help = exit::HELP)]
     Tap(tap::Arguments),
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
         Command::Encode(capture) => encode::run(&capture, &mut io::stdin().lock(), &mut io::stdout().lock()),
         Command::Connect(arguments) => block_on(connect::run(arguments)),
         Command::Bridge(arguments) => block_on(bridge::run(arguments)),
+        Command::Conform(arguments) => block_on(conform::run(arguments)),
         Command::Tap(arguments) => block_on(tap::run(arguments)),
         Command::Lint(arguments) => block_on(lint::run(arguments)),
         Command::Schema(arguments) => schema::run(&arguments, &mut io::stdout().lock()),

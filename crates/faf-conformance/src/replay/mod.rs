@@ -31,8 +31,8 @@ pub struct Options {
     pub tolerance: Duration,
     /// Time limit for everything that must happen, or the replay stops; default a minute.
     pub time_limit: Duration,
-    /// Whether games may have other ids than the recorded ones; default no. A server that is started
-    /// with the seed gives the recorded ones.
+    /// Whether games may have other ids than the recorded ones; default no. A server that is
+    /// started with the seed gives the recorded ones.
     pub renames_games: bool,
 }
 
@@ -48,7 +48,7 @@ impl Default for Options {
     }
 }
 
-/// What came of a replay.
+/// The outcome of a replay.
 #[derive(Debug, Clone)]
 pub struct Replayed {
     /// Differences from the recording.
@@ -77,8 +77,8 @@ impl From<HookError> for Stopped {
 /// Replays a session on a server that was started for it.
 ///
 /// On a server that can say that it has settled, nothing waits longer than necessary. On any other,
-/// clients keep the recorded pace: nobody sends anything sooner after the last barrier than they did
-/// in the recording.
+/// clients keep the recorded pace: nobody sends anything sooner after the last barrier than they
+/// did in the recording.
 pub async fn replay<S: ServerUnderTest>(
     transcript: &Transcript,
     server: &mut S,
@@ -158,7 +158,8 @@ impl<S: ServerUnderTest> Replay<'_, S> {
             Record::PolicyRequest(request) if self.offers.policy_service => {
                 self.compare_policy_request(request).await
             }
-            // The server has the keys from the beginning. What it does not offer is not compared.
+            // The server has the keys from the beginning. Records that need a hook which it lacks
+            // are not compared.
             Record::Keys(_)
             | Record::Http(_)
             | Record::Metrics

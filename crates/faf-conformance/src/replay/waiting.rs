@@ -4,8 +4,8 @@
 //! ping has been answered, the server has settled, and another ping has been answered; before a
 //! comparison, it also waits for the answer to a request, which nothing overtakes.
 //!
-//! Any other server is waited for as the recorder did: until nothing but `ping` and `matchmaker_info`
-//! has come for a while.
+//! Any other server is waited for as the recorder did: until nothing but `ping` and
+//! `matchmaker_info` has come for a while.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -25,8 +25,8 @@ use crate::server::{Offers, ServerUnderTest};
 /// Time between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The recorded pace, which a server must be given that has its timers and cannot say when it has
-/// settled.
+/// The recorded pace, which a server must be given that has its timers and cannot say when it
+/// has settled.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// Time of the record that is replayed, since the session began.
@@ -211,8 +211,8 @@ impl<S: ServerUnderTest> Replay<'_, S> {
         Ok(())
     }
 
-    /// Reads a message from any client before this time; returns whether it is one that comes in any
-    /// pause. Pings are answered, unless the session is about them.
+    /// Reads a message from any client before this time; returns whether it is one that comes in
+    /// any pause. Pings are answered, unless the session is about them.
     async fn read_one(&mut self, before: Instant) -> Result<Option<bool>, Stopped> {
         let answers_pings = !self.circumstances.is_pinged;
         match timeout_at(before, next(self.clients.values_mut())).await {

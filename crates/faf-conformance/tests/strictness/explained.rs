@@ -1,5 +1,5 @@
-//! Changes that the list of deliberate differences explains, because an entry is about just that: where
-//! an entry says that our server does not send a message, the message is missing here.
+//! Changes that the list of deliberate differences explains, because an entry is about just that:
+//! where an entry says that our server does not send a message, the message is missing here.
 
 use crate::mutation::Kind;
 

@@ -20,13 +20,13 @@ const SETS: &str = "rule 5: the order of sets";
 const QUEUES: &str = "rule 6: broadcasts about queues";
 /// Connections to several peers.
 const PEERS: &str = "rule 7: the order of ConnectToPeer";
-/// Ratings.
+/// Ratings may be rounded otherwise.
 const RATINGS: &str = "rule 8: ratings to a millionth";
 /// Rows of a table.
 const ROWS: &str = "rule 10: the order of rows";
 /// Integers with a decimal point.
 const FLOATS: &str = "rule 11: integers written as floats";
-/// Pings.
+/// Pings come at any time.
 const PINGS: &str = "rule 12: the time of pings";
 /// Pages that tell of an error.
 const ERRORS: &str = "of an HTTP error, only the status counts";
@@ -123,7 +123,10 @@ fn is_free(message: &Value) -> bool {
 /// Returns whether what a change tells of each player and game is told otherwise by a later report
 /// to the same client, or has been told before in the same words.
 fn is_coalesced(section: &Section, mutation: &Mutation) -> bool {
-    last_reports(&section.records) == last_reports(&mutation.records)
+    let (reports, lists, own) = last_reports(&section.records);
+    let (changed_reports, changed_lists, changed_own) = last_reports(&mutation.records);
+    // A broadcast about oneself in addition says nothing new.
+    reports == changed_reports && lists == changed_lists && own.is_subset(&changed_own)
 }
 
 /// Returns the last report of each player and game to each client, and the lists at logins.
@@ -162,8 +165,8 @@ fn last_reports(records: &[Record]) -> (BTreeMap<(String, String), Value>, Vec<&
     (reports, lists, own)
 }
 
-/// Returns whether the last state of each queue with waiting players is the same to each client, and
-/// of each other queue that is known on both sides.
+/// Returns whether the last state of each queue with waiting players is the same to each client,
+/// and of each other queue that is known on both sides.
 fn is_superseded_queue(section: &Section, mutation: &Mutation) -> bool {
     let (was, is) = (last_queues(&section.records), last_queues(&mutation.records));
     let waits = |queue: &Value| queue["num_players"] != 0;

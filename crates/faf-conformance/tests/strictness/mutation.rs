@@ -12,8 +12,8 @@ pub(crate) enum Kind {
     MemberDropped,
     /// A message or a row has a member more.
     MemberAdded,
-    /// A number is one more, a text has a letter more, a truth value is the other one, or there is a
-    /// value instead of none.
+    /// A number is one more, a text has a letter more, a truth value is the other one, or there is
+    /// a value instead of none.
     ValueChanged,
     /// There is no value instead of one.
     ValueGone,

@@ -3,21 +3,22 @@
 //!
 //! This is the conformance kit, [`faf_conformance`], run on our server, which offers it everything
 //! that it can compare. [`faf_sessions`] has the rules of comparison, and the list of deliberate
-//! differences. The test fails for any other difference, and for a listed kind that no longer occurs
-//! in the repository's own sessions. `unrecorded.toml` lists the differences that no session shows.
+//! differences. The test fails for any other difference, and for a listed kind that no longer
+//! occurs in the repository's own sessions. `unrecorded.toml` lists the differences that no
+//! session shows.
 //!
-//! The sessions are in `golden/sessions` of the repository, or of the folder that `FAF_GOLDEN` names,
-//! or in the folder that `FAF_SESSIONS` names; a relative path starts at the root of the repository.
-//! `FAF_SESSION=34` replays only the sessions that have `34` in their names.
+//! The sessions are in `golden/sessions` of the repository, or of the folder that `FAF_GOLDEN`
+//! names, or in the folder that `FAF_SESSIONS` names; a relative path starts at the root of the
+//! repository. `FAF_SESSION=34` replays only the sessions that have `34` in their names.
 //!
 //! * [`server`] is the server, and [`policy`] the policy service.
 //! * [`database`] shows what was stored.
 //! * [`real_broker`] replays one session with a broker.
 //!
 //! Nothing here waits for a fixed time: the server says when it has settled. Not compared are the
-//! bytes of messages to clients, which have vectors of their own in `golden/wire`; the number and the
-//! time of broadcasts, and the order of those about players and those about games, which a law of the
-//! simulated lobby checks.
+//! bytes of messages to clients, which have vectors of their own in `golden/wire`; the number and
+//! the time of broadcasts, and the order of those about players and those about games, which a law
+//! of the simulated lobby checks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! The server, with the recorded configuration and the seed of the sessions, and what it offers to a
-//! replay.
+//! The server, with the recorded configuration and the seed of the sessions, and what it offers to
+//! a replay.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

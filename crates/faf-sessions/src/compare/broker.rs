@@ -28,8 +28,8 @@ pub fn compare(mut expected: Vec<Value>, mut published: Vec<Value>) -> Vec<Strin
     findings.map(|finding| format!("broker: {finding}")).collect()
 }
 
-/// Removes the reports about players, games and queues from the records and returns their bodies. A report
-/// that is not as the original's reports are stays.
+/// Removes the reports about players, games and queues from the records and returns their bodies. A
+/// report that is not as the original's reports are stays.
 fn take_broadcasts(records: &mut Vec<Value>) -> Vec<Value> {
     let is_broadcast = |record: &mut Value| {
         let is_report = match record["routing_key"].as_str() {

@@ -10,8 +10,8 @@ use super::queues::Queues;
 use super::{Finding, broker, forget_other_games, games, players, section};
 use crate::transcript::Http;
 
-/// The comparison of a session with its recording: give it what each client and service has received
-/// in a section, then [end](Self::end_section) the section.
+/// The comparison of a session with its recording: give it what each client and service has
+/// received in a section, then [end](Self::end_section) the section.
 ///
 /// It remembers what one section says about a later one: queues, session numbers, generated maps,
 /// and places on the map of a match.
@@ -26,7 +26,7 @@ pub struct Comparison {
     findings: Vec<Finding>,
 }
 
-/// What a client has received in one section, and should have received.
+/// The messages that a client has received in one section, and should have received.
 #[derive(Debug, Clone, Default)]
 pub struct Heard {
     /// Messages of the recording.
@@ -39,7 +39,7 @@ pub struct Heard {
     pub has_left: bool,
 }
 
-/// What a client knows from earlier sections.
+/// Knowledge of a client from earlier sections.
 #[derive(Debug, Default)]
 struct Known {
     expected_queues: Queues,
@@ -61,8 +61,8 @@ impl Default for Comparison {
 }
 
 impl Comparison {
-    /// Compares what a client has received in this section. Clients must always come in the same
-    /// order.
+    /// Compares what a client has received in this section. Clients must always come in the
+    /// same order.
     pub fn client(&mut self, name: &str, heard: Heard) {
         let Heard { mut expected, mut received, has_asked_for_queues, has_left } = heard;
         expected.iter_mut().for_each(|message| self.expected_maps.hide(message));

@@ -8,9 +8,9 @@ use super::database::{TABLES, Tables};
 use super::{Comparison, Finding, Heard, end, is_ping};
 use crate::transcript::{Http, Record, Sent, Transcript};
 
-/// Returns the differences of a recording from the expected one, by the same rules as those of a
-/// replay. Both must have the same clients, who send the same messages; what clients send is not
-/// compared.
+/// Returns the differences of a recording from the expected one, by the same rules as those of
+/// a replay. Both must have the same clients, who send the same messages; what clients send is
+/// not compared.
 ///
 /// A recording has the changes of the database, not its contents, so a row that both sessions leave
 /// as it was is not seen.
@@ -49,7 +49,7 @@ pub fn transcripts(expected: &Transcript, received: &Transcript) -> Vec<Finding>
     comparison.into_findings()
 }
 
-/// What happened between two barriers.
+/// The records between two barriers.
 #[derive(Debug, Default)]
 struct Section<'a> {
     messages: BTreeMap<&'a str, Vec<Value>>,

@@ -56,6 +56,12 @@ struct Line {
 pub type Used = BTreeSet<(usize, String)>;
 
 impl Differences {
+    /// Returns an empty list: the original is expected.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Reads a list.
     ///
     /// # Errors

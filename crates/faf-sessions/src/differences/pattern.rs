@@ -1,8 +1,8 @@
 //! Texts with wildcards.
 
 /// A text in which `*` stands for any text, even an empty one; `#` for digits; `<a>`, with any
-/// letter, for any text that is the same wherever `<a>` stands; and `(a|b)` for one of several texts. Other characters
-/// stand for themselves, and so do parentheses without `|` between them.
+/// letter, for any text that is the same wherever `<a>` stands; and `(a|b)` for one of several
+/// texts. Other characters stand for themselves, and so do parentheses without `|` between them.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern(Vec<Vec<Piece>>);
 
