@@ -181,8 +181,8 @@ impl Queue {
 
 impl Queues {
     /// Returns the list of all queues for a client that asks, as of now or of a moment at most
-    /// [`LISTED_FOR`] ago. Until the queues change, clients that ask are sent the same list, so that
-    /// it is encoded once: after a restart all clients ask.
+    /// [`LISTED_FOR`] ago. Until the queues change, clients that ask are sent the same list, so
+    /// that it is encoded once: after a restart all clients ask.
     pub(crate) fn listing(
         &mut self,
         now: Moment,

@@ -4,7 +4,7 @@ use std::task::Poll;
 use faf_connection::{Reader, Settings, open};
 use faf_lobby_core::SnapshotList;
 use faf_protocol::server_message::{
-    GameInfo, GameInfoState, GameList, GameType, Notice, NoticeStyle, Visibility,
+    GameInfo, GameInfoState, GameList, GameType, MatchmakerInfo, Notice, NoticeStyle, Visibility,
 };
 use faf_protocol::websocket::{CloseCode, Role};
 use faf_protocol::{GameId, Message, WireFormat};
@@ -153,6 +153,29 @@ fn game(uid: u32, num_players: usize) -> ServerMessage {
         teams_ids: Vec::new(),
         teams: Default::default(),
     }))
+}
+
+#[tokio::test]
+async fn a_list_of_queues_for_several_clients_is_encoded_once() {
+    let (mut fixture, _delivery) = Fixture::without_task(POLICY, SOCKET_BYTES);
+    let list = || Arc::new(MatchmakerInfo { queues: Vec::new() });
+    let (one, other) = (list(), list());
+    for (conn, info) in [(1, &one), (2, &one), (3, &other), (4, &one)] {
+        let info = ServerMessage::MatchmakerInfo(Arc::clone(info));
+        fixture.dispatcher.send(Audience::One(ConnId(conn)), info);
+    }
+    let frames: Vec<_> = fixture
+        .dispatcher
+        .turn
+        .iter()
+        .filter_map(|order| match order {
+            Order::SendOne(_, frames, _) => Some(frames),
+            _ => None,
+        })
+        .collect();
+    let shared: Vec<_> = frames.iter().map(|other| Arc::ptr_eq(frames[0], other)).collect();
+    // A list that has changed in the meantime is another one, even if it says the same.
+    assert_eq!(shared, [true, true, false, false]);
 }
 
 #[tokio::test]
