@@ -249,3 +249,152 @@ impl Conversation {
         matches!(self.game, Game::Idle | Game::Lobby | Game::Live)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOGIN: &[&str] = &[
+        r#"> {"command":"hello"}"#,
+        r#"< {"command":"welcome"}"#,
+        r#"< {"command":"game_info","games":[]}"#,
+    ];
+    const HOST: &[&str] = &[
+        r#"> {"command":"game_host"}"#,
+        r#"< {"command":"game_launch","uid":5001}"#,
+        r#"> {"command":"GameState","args":["Idle"],"target":"game"}"#,
+        r#"> {"command":"GameState","args":["Lobby"],"target":"game"}"#,
+        r#"< {"command":"HostGame","args":["m"],"target":"game"}"#,
+    ];
+
+    /// Plays messages, `>` from the client and `<` from the server, and returns the violation of
+    /// the last one; those before it must have none.
+    fn last(parts: &[&[&str]]) -> Option<String> {
+        let mut conversation = Conversation::default();
+        let mut lines = parts.iter().copied().flatten().peekable();
+        while let Some(line) = lines.next() {
+            let (arrow, json) = line.split_at(2);
+            let direction = if arrow == "> " { Direction::ToServer } else { Direction::ToClient };
+            let violation = conversation.observe(direction, &json.parse().unwrap());
+            match lines.peek() {
+                Some(_) => assert_eq!(violation, None, "{line}"),
+                None => return violation.map(|violation| violation.text),
+            }
+        }
+        None
+    }
+
+    fn game(command: &str, args: &str) -> String {
+        format!(r#"> {{"command":"{command}","args":{args},"target":"game"}}"#)
+    }
+
+    #[test]
+    fn commands_need_a_login_and_a_login_comes_once() {
+        let needs_login = Some("`coop_list` needs a login".to_owned());
+        assert_eq!(last(&[&[r#"> {"command":"coop_list"}"#]]), needs_login);
+        assert_eq!(last(&[LOGIN, &[r#"> {"command":"coop_list"}"#]]), None);
+        assert_eq!(last(&[&[r#"> {"command":"ping"}"#]]), None);
+        assert_eq!(last(&[&[&game("Bottleneck", "[]")]]), None);
+        assert_eq!(last(&[&[&game("GameEnded", "[]")]]).unwrap(), "`GameEnded` needs a login");
+        assert_eq!(last(&[LOGIN, &[r#"> {"command":"hello"}"#]]).unwrap(), "`hello` comes after the login");
+        let refused = &[r#"> {"command":"hello"}"#, r#"< {"command":"authentication_failed"}"#];
+        assert_eq!(last(&[refused, &[r#"> {"command":"hello"}"#]]), None);
+        assert_eq!(last(&[refused, &[r#"> {"command":"coop_list"}"#]]), needs_login);
+    }
+
+    #[test]
+    fn the_server_speaks_after_the_login_and_when_it_is_asked() {
+        let early = last(&[&[r#"< {"command":"player_info","players":[]}"#]]);
+        assert_eq!(early.unwrap(), "`player_info` comes before the login");
+        assert_eq!(last(&[LOGIN, &[r#"< {"command":"player_info","players":[]}"#]]), None);
+        assert_eq!(last(&[&[r#"< {"command":"pong"}"#]]).unwrap(), "`pong` comes without a request");
+        assert_eq!(last(&[&[r#"> {"command":"ping"}"#, r#"< {"command":"pong"}"#]]), None);
+        assert_eq!(
+            last(&[LOGIN, &[r#"< {"command":"avatar"}"#]]).unwrap(),
+            "`avatar` comes without a request"
+        );
+        assert_eq!(last(&[&[r#"< {"command":"invalid"}"#]]), None);
+    }
+
+    #[test]
+    fn a_player_with_a_game_or_a_search_hosts_nothing() {
+        let host: &[&str] = &[r#"> {"command":"game_host"}"#];
+        assert_eq!(last(&[LOGIN, HOST, host]).unwrap(), "`game_host` comes while the player has a game");
+        assert_eq!(last(&[LOGIN, HOST, &[&game("GameState", r#"["Ended"]"#)], host]), None);
+        let search =
+            |state: &str| format!(r#"< {{"command":"search_info","queue_name":"q","state":"{state}"}}"#);
+        let start =
+            &[r#"> {"command":"game_matchmaking","state":"start","queue_name":"q"}"#, &search("start")];
+        let stop: &[&str] = &[r#"> {"command":"game_matchmaking","state":"stop","queue_name":"q"}"#];
+        assert_eq!(last(&[LOGIN, start, host]).unwrap(), "`game_host` comes while the player searches");
+        // The confirmation of the stop may still be on its way.
+        assert_eq!(last(&[LOGIN, start, stop, host]), None);
+        assert_eq!(last(&[LOGIN, start, &[&search("stop")], host]), None);
+        assert_eq!(last(&[LOGIN, start, &start[..1]]), None);
+        let found = &[r#"< {"command":"match_found","queue_name":"q"}"#];
+        assert_eq!(last(&[LOGIN, start, found, host]).unwrap(), "`game_host` comes while a match begins");
+        assert_eq!(last(&[LOGIN, start, found, stop]), None);
+        let cancelled = &[r#"< {"command":"match_cancelled","game_id":null}"#];
+        assert_eq!(last(&[LOGIN, start, found, cancelled, host]), None);
+    }
+
+    #[test]
+    fn commands_of_a_game_have_their_phase() {
+        let after = |parts: &[&str], command: &str, args: &str| {
+            last(&[LOGIN, parts, &[&game(command, args)]])
+                .map(|text| text.split_once(' ').unwrap().1.to_owned())
+        };
+        assert_eq!(after(&[], "GameEnded", "[]").unwrap(), "comes without a game");
+        assert_eq!(after(&HOST[..2], "GameOption", "[]").unwrap(), "comes before `GameState` `Idle`");
+        assert_eq!(after(HOST, "GameOption", "[]"), None);
+        assert_eq!(after(HOST, "GameResult", "[]").unwrap(), "comes before the launch");
+        assert_eq!(
+            after(&HOST[..3], "GameState", r#"["Launching"]"#).unwrap(),
+            "reports a state out of order"
+        );
+        let launching = game("GameState", r#"["Launching"]"#);
+        let live = [HOST, &[&launching]].concat();
+        assert_eq!(after(&live, "GameResult", "[]"), None);
+        assert_eq!(after(&live, "GameOption", "[]").unwrap(), "comes after the launch");
+        // The host has launched it, which the report about the game shows.
+        let reported = [HOST, &[r#"< {"command":"game_info","uid":5001,"state":"playing"}"#]].concat();
+        assert_eq!(after(&reported, "GameResult", "[]"), None);
+        let other = [HOST, &[r#"< {"command":"game_info","uid":5002,"state":"playing"}"#]].concat();
+        assert_eq!(after(&other, "GameResult", "[]").unwrap(), "comes before the launch");
+        let guest = [&HOST[..4], &[r#"< {"command":"JoinGame","args":["a",1],"target":"game"}"#]].concat();
+        assert_eq!(after(&guest, "GameOption", "[]").unwrap(), "is for the host only");
+        assert_eq!(after(&guest, "IceMsg", "[]"), None);
+        let restored = &[r#"> {"command":"restore_game_session","game_id":1}"#];
+        assert_eq!(after(restored, "GameResult", "[]"), None);
+        assert_eq!(after(restored, "GameOption", "[]"), None);
+    }
+
+    #[test]
+    fn the_server_sends_commands_for_a_game_that_is_there() {
+        let host_game = &[r#"< {"command":"HostGame","args":["m"],"target":"game"}"#];
+        assert_eq!(last(&[LOGIN, host_game]).unwrap(), "`HostGame` comes without a game");
+        let early = last(&[LOGIN, &HOST[..3], host_game]).unwrap();
+        assert_eq!(early, "`HostGame` comes before `GameState` `Lobby`");
+        // An `IceMsg` may arrive while `Ended` is on its way.
+        let ended = game("GameState", r#"["Ended"]"#);
+        let ice = &[r#"< {"command":"IceMsg","args":[1,""],"target":"game"}"#];
+        assert_eq!(last(&[LOGIN, HOST, &[&ended], ice]), None);
+    }
+
+    #[test]
+    fn an_outdated_client_is_refused() {
+        let test = &[r#"> {"command":"InitiateTest","target":"connectivity"}"#];
+        let join = &[r#"> {"command":"game_join","uid":1}"#];
+        assert_eq!(last(&[LOGIN, test, join]).unwrap(), "`game_join` comes after `InitiateTest`");
+    }
+
+    #[test]
+    fn what_a_peer_sends_takes_bounded_memory() {
+        let mut conversation = Conversation::default();
+        for number in 0..10 * QUEUES_LIMIT {
+            let message = format!(r#"{{"command":"search_info","queue_name":"{number}","state":"start"}}"#);
+            conversation.observe(Direction::ToClient, &message.parse().unwrap());
+        }
+        assert_eq!(conversation.searches.len(), QUEUES_LIMIT);
+    }
+}

@@ -10,8 +10,8 @@ use crate::actors::ActorCommand;
 use crate::options::{LoginMethod, RunOptions, Setup};
 use crate::report::sample::Sample;
 use crate::report::{Moment, Report};
-use crate::server::Target;
 use crate::server::process::{Memory, Process};
+use crate::server::{Accounts, Target};
 use crate::swarm::credentials::Credentials;
 use crate::swarm::{Role, Swarm};
 
@@ -68,7 +68,8 @@ impl Harness {
     ) -> anyhow::Result<Self> {
         let clients = roles.len() as u32;
         raise_file_limit(clients)?;
-        let target = Target::open(server, clients, arguments)?;
+        let searches = roles.iter().any(|role| role.searches);
+        let target = Target::open(server, Accounts { number: clients, have_queues: searches }, arguments)?;
         let credentials = match server.login {
             LoginMethod::Token => Credentials::sign(clients),
             LoginMethod::Password => Credentials::password(clients, &server.user_pattern, &server.password),
@@ -211,6 +212,16 @@ impl Harness {
             }
             if began.elapsed() > time_limit { silence } else { since.elapsed().as_millis() as u64 }
         })?;
+        Ok(())
+    }
+
+    /// Lets players search, and waits until this number of them do.
+    pub(crate) fn search(&mut self, searchers: u32) -> anyhow::Result<()> {
+        if searchers > 0 {
+            self.swarm.send_command(ActorCommand::Play);
+            self.watch("beginning to search", searchers.into(), |_, sample| sample.searches)?;
+            self.settle()?;
+        }
         Ok(())
     }
 

@@ -142,6 +142,46 @@ pub(crate) struct LengthOptions {
     pub(crate) deliveries: Option<u64>,
 }
 
+/// Part of a total: a number or a share.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Part {
+    Count(u32),
+    Percent(f64),
+}
+
+impl std::str::FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let part = match text.strip_suffix('%') {
+            Some(share) => {
+                share.parse().ok().filter(|share| (0.0..=100.0).contains(share)).map(Self::Percent)
+            }
+            None => text.parse().ok().map(Self::Count),
+        };
+        part.ok_or_else(|| format!("`{text}` is neither a number nor a share such as 1%"))
+    }
+}
+
+impl Part {
+    /// Returns the number of this part of `all`.
+    pub(crate) fn of(self, all: u32) -> u32 {
+        match self {
+            Self::Count(count) => count.min(all),
+            Self::Percent(share) => (f64::from(all) * share / 100.0).ceil() as u32,
+        }
+    }
+}
+
+/// Searching players.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct SearchOptions {
+    /// Number of players that search in queues, half of them in parties of two: a share such as
+    /// 20%, or a number. The server needs the queues ladder1v1 and tmm2v2, as a started one has
+    #[arg(long, value_name = "NUMBER", default_value = "0")]
+    pub(crate) searching: Part,
+}
+
 /// A number of at least one.
 fn count() -> impl TypedValueParser<Value = usize> {
     RangedU64ValueParser::new().range(1..=1_000_000)

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use faf_lobby::config::{Listen, Settings};
 use faf_lobby::server::{Server, Service};
-use faf_lobby::store::{Role, SeedFile};
+use faf_lobby::store::{Role, SeedFile, Store};
 use faf_protocol::WireFormat;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,6 +16,21 @@ use tokio::runtime::Runtime;
 
 /// Number of accounts.
 const ACCOUNTS: u32 = 120;
+
+/// Queues and their map.
+const QUEUES: &str = r#"{
+    "maps": [
+        {"map_id": 1, "version_id": 1, "display_name": "Open Palms", "filename": "maps/scmp_007.zip", "version": 1,
+         "ranked": true, "max_players": 6, "width": 512, "height": 512}
+    ],
+    "map_pools": [{"id": 1, "name": "all", "maps": [{"version_id": 1, "weight": 1}]}],
+    "queues": [
+        {"id": 1, "technical_name": "ladder1v1", "featured_mod": "faf", "leaderboard": "ladder_1v1",
+         "team_size": 1, "enabled": true, "pools": [{"pool": 1}]},
+        {"id": 2, "technical_name": "tmm2v2", "featured_mod": "faf", "leaderboard": "global", "team_size": 2,
+         "enabled": true, "pools": [{"pool": 1}]}
+    ]
+}"#;
 
 /// A server that runs as long as the runtime.
 struct TestServer {
@@ -46,11 +61,13 @@ impl TestServer {
         };
         change(&mut settings);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let server = runtime.block_on(Server::start(settings)).unwrap();
         let user = |id| json!({"id": id, "login": format!("player{id}"), "token_only": true});
-        let users: Vec<_> = (1..=ACCOUNTS).map(user).collect();
-        let seed = SeedFile::parse(&json!({"users": users}).to_string()).unwrap();
-        runtime.block_on(server.store().seed(seed)).unwrap();
+        let mut data: Value = serde_json::from_str(QUEUES).unwrap();
+        data["users"] = (1..=ACCOUNTS).map(user).collect();
+        let seed = SeedFile::parse(&data.to_string()).unwrap();
+        // A server reads its queues when it starts.
+        runtime.block_on(Store::open(&settings.database()).unwrap().seed(seed)).unwrap();
+        let server = runtime.block_on(Server::start(settings)).unwrap();
         let administrator = server.store().set_role("player1", Role::Administrator);
         runtime.block_on(administrator).unwrap();
         Self { server, _runtime: runtime, folder }
@@ -244,6 +261,27 @@ fn bots_that_cannot_play_say_why() {
     let output = run(&arguments("--passwords=no/such/file"));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot read no/such/file"));
     assert_eq!(run(&arguments("--players=2")).status.code(), Some(2));
+}
+
+#[test]
+fn a_share_searches() {
+    let server = TestServer::start_with(|settings| settings.queue_pop_time_max = 3600.0);
+    let pid = std::process::id();
+    let results = server.load(&format!("idle --clients 21 --seconds 0 --searching 50% --pid {pid}"));
+    assert_eq!((results.number("connections"), results.number("searchers")), (20.0, 10.0));
+    assert!(results.is_known("searching_memory") && results.is_known("search_memory"));
+    let results = server.load("login --online 20 --at-once 4 --logins 40 --searching 8");
+    assert_eq!(results.number("searchers"), 8.0);
+    let server = TestServer::start_with(|settings| {
+        (settings.queue_pop_time_max, settings.queue_pop_time_min) = (1.0, 1.0);
+    });
+    let times = "--chatter 0.02 --lobby 0.5 --game 0.1 --visit 0.1";
+    let scenario = format!(
+        "evening --clients 60 --games 4 --guests 2 --visitors 0 --searching 20 {times} --deliveries 20000"
+    );
+    let results = server.load(&scenario);
+    assert_eq!((results.number("searchers"), results.number("lost")), (20.0, 0.0));
+    assert!(results.number("searches") > 0.0 && results.number("matched") > 0.0);
 }
 
 #[test]

@@ -4,10 +4,13 @@
 
 mod matchmaker;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use faf_lobby_core::ratings::LADDER;
-use faf_lobby_core::{Event, QueueEvent, Settings};
+use faf_lobby_core::{Event, LogLine, QueueEvent, Settings};
 use faf_protocol::PlayerId;
-use faf_protocol::server_message::{LeaderboardRating, Rating};
+use faf_protocol::server_message::{LeaderboardRating, Rating, ServerMessage};
 use matchmaker::*;
 use serde_json::json;
 
@@ -593,6 +596,39 @@ fn players_are_counted_and_not_searches_and_nothing_is_sent_at_the_login() {
     assert!(!story.lobby.receive_commands(conn).contains(&"matchmaker_info".to_owned()));
 }
 
+/// Clients that ask one after the other are sent the same list, which is encoded once.
+#[test]
+fn a_list_of_queues_is_shared_until_a_queue_changes_or_time_has_passed() {
+    let mut story = Story::of(3);
+    let asked = |story: &mut Story| {
+        story.send(3, r#"{"command":"matchmaker_info"}"#);
+        let conn = story.conn(3);
+        let messages = story.lobby.receive_messages(conn);
+        let lists = messages.into_iter().filter_map(|message| match message {
+            ServerMessage::MatchmakerInfo(info) => Some(info),
+            _ => None,
+        });
+        lists.last().unwrap()
+    };
+    let first = asked(&mut story);
+    story.lobby.advance(Duration::from_millis(200));
+    assert!(Arc::ptr_eq(&first, &asked(&mut story)));
+    // A lobby that is restored from a recording makes the same list again.
+    let inside = story.inside();
+    story.lobby.world = serde_json::from_value(inside).unwrap();
+    let restored = asked(&mut story);
+    assert_eq!(restored, first);
+    story.lobby.advance(Duration::from_millis(50));
+    let later = asked(&mut story);
+    assert!(later.queues[0].queue_pop_time_delta < first.queues[0].queue_pop_time_delta);
+    story.start(1, SOLO);
+    let searched = asked(&mut story);
+    assert_eq!((later.queues[0].num_players, searched.queues[0].num_players), (0, 1));
+    assert!(Arc::ptr_eq(&searched, &asked(&mut story)));
+    story.stop(1, SOLO);
+    assert_eq!(asked(&mut story).queues[0].num_players, 0);
+}
+
 #[test]
 fn boundaries_are_those_of_the_last_round_also_in_a_restored_lobby() {
     let mut story = Story::of(3);
@@ -668,6 +704,16 @@ fn a_full_queue_pops_sooner_but_never_within_fifteen_seconds() {
         })
         .collect();
     assert_eq!(popped, [15, 90, 15]);
+    // A warning says so when it begins, and not at each round.
+    let warned = |story: &Story| -> Vec<String> {
+        let lines = story.lobby.log.iter().filter(|line| matches!(line, LogLine::RoundsHeldBack { .. }));
+        lines.map(ToString::to_string).collect()
+    };
+    let lines = warned(&story);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].contains(SOLO) && lines[0].contains("every 0.9 s"), "{lines:?}");
+    story.wait_until(FIRST_ROUND + 46);
+    assert_eq!(warned(&story).len(), 2);
 }
 
 /// Worked example of section 5: the third player's proposal is the better one.

@@ -11,6 +11,7 @@ mod decode;
 mod dial;
 mod encode;
 mod exit;
+mod lint;
 mod login;
 mod render;
 mod schema;
@@ -45,13 +46,16 @@ enum Command {
     /// Accept clients in one wire format and speak another one to a server
     #[command(after_help = exit::HELP)]
     Bridge(bridge::Arguments),
+    /// Pass on every byte between clients and a server, and record what they say
+    #[command(after_help = exit::HELP)]
+    Tap(tap::Arguments),
+    /// Pass on every byte between clients and a server, and report what leaves the contract
+    #[command(after_help = exit::HELP)]
+    Lint(lint::Arguments),
     /// Print the contract of the protocol, made from the code: JSON Schema, AsyncAPI or a reference
     /// for people
     #[command(after_help = exit::HELP)]
     Schema(schema::Arguments),
-    /// Pass on every byte between clients and a server, and record what they say
-    #[command(after_help = exit::HELP)]
-    Tap(tap::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -60,8 +64,9 @@ fn main() -> ExitCode {
         Command::Encode(capture) => encode::run(&capture, &mut io::stdin().lock(), &mut io::stdout().lock()),
         Command::Connect(arguments) => block_on(connect::run(arguments)),
         Command::Bridge(arguments) => block_on(bridge::run(arguments)),
-        Command::Schema(arguments) => schema::run(&arguments, &mut io::stdout().lock()),
         Command::Tap(arguments) => block_on(tap::run(arguments)),
+        Command::Lint(arguments) => block_on(lint::run(arguments)),
+        Command::Schema(arguments) => schema::run(&arguments, &mut io::stdout().lock()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,6 @@
 //! Changes of a recording, one at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use faf_sessions::transcript::{Http, Publication, Record};
 use serde_json::{Map, Value, json};
@@ -61,11 +61,24 @@ pub(crate) struct Mutation {
     pub(crate) records: Vec<Record>,
 }
 
-/// Kinds of changes with the places where they were made.
-pub(crate) type Known = BTreeSet<(Kind, String)>;
+/// Number of changes of one kind at one place that are made in all sessions together.
+const ENOUGH: usize = 4;
 
-/// Returns the changes of a section. Of changes of one kind at one place, only the first is made,
-/// unless it is about a whole message.
+/// The kinds of changes that were made, with their places.
+#[derive(Debug, Default)]
+pub(crate) struct Known(BTreeMap<(Kind, String), usize>);
+
+impl Known {
+    /// Returns whether there have not been enough changes of this kind at this place.
+    fn insert(&mut self, change: (Kind, String)) -> bool {
+        let count = self.0.entry(change).or_default();
+        *count += 1;
+        *count <= ENOUGH
+    }
+}
+
+/// Returns the changes of a section. Each message is dropped, repeated and so on; of the changes of
+/// one kind at one place in a message, only some are made.
 pub(crate) fn mutations(records: &[Record], clients: &BTreeSet<String>, known: &mut Known) -> Vec<Mutation> {
     let mut mutations = Vec::new();
     let replaced = |at: usize, record: Record| {

@@ -214,3 +214,128 @@ fn unknown(direction: Direction, message: &Message) -> Violation {
 pub(crate) fn pattern_name(expression: &str) -> Option<&'static str> {
     pattern::Pattern::of(expression).map(|pattern| pattern.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(direction: Direction, text: &str) -> Vec<String> {
+        let found = Checker::new().check(direction, &text.parse().unwrap());
+        found.iter().map(Violation::to_string).collect()
+    }
+
+    fn from_client(text: &str) -> Vec<String> {
+        found(Direction::ToServer, text)
+    }
+
+    #[test]
+    fn a_violation_says_where_and_what() {
+        for (text, expected) in [
+            (r#"{"command":"no_such"}"#, "unknown command: `no_such` is not a command of clients"),
+            (
+                r#"{"command":"no_such","target":"game"}"#,
+                "unknown command: `no_such` is not a command of games",
+            ),
+            (r#"{"command":"welcome"}"#, "unknown command: `welcome` is not a command of clients"),
+            (r#"{"a":1}"#, "unknown command: `command` is missing"),
+            (r#"{"command":["ping"]}"#, "unknown command: `command` must be a text"),
+            (
+                r#"{"command":"hello","login":"a","unique_id":"","password":"00"}"#,
+                "out of bounds: `password` must be 64 lower-case hexadecimal digits, not `00`",
+            ),
+            (r#"{"command":"invite_to_party"}"#, "missing member: `recipient_id` is missing"),
+            (
+                r#"{"command":"invite_to_party","recipient_id":-1}"#,
+                "out of bounds: `recipient_id` must be at least 0, not -1",
+            ),
+            (
+                r#"{"command":"invite_to_party","recipient_id":2147483648}"#,
+                "out of bounds: `recipient_id` must be at most 2147483647, not 2147483648",
+            ),
+            (
+                r#"{"command":"invite_to_party","recipient_id":1.5}"#,
+                "wrong type: `recipient_id` must be an integer, not a number with a fraction",
+            ),
+            (
+                r#"{"command":"social_add"}"#,
+                "missing member: must have exactly one of `friend` and `foe`, not 0",
+            ),
+            (
+                r#"{"command":"avatar","action":"x"}"#,
+                r#"out of bounds: `action` must be one of "list_avatar", "select", not `"x"`"#,
+            ),
+            (
+                r#"{"command":"avatar","action":5}"#,
+                r#"wrong type: `action` must be one of "list_avatar", "select", not `5`"#,
+            ),
+            (r#"{"command":"avatar","action":"select"}"#, "missing member: `avatar` is missing"),
+            (r#"{"command":"ping","a":1}"#, "unknown member: `a` is not a member of this message"),
+            (
+                r#"{"command":"GameMods","args":["x",1],"target":"game"}"#,
+                r#"out of bounds: `args[0]` must be one of "activated", "uids", not `"x"`"#,
+            ),
+            (
+                r#"{"command":"ClearSlot","args":[],"target":"game"}"#,
+                "out of bounds: `args` has 0 elements, fewer than 1",
+            ),
+        ] {
+            assert_eq!(from_client(text), [expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_has_no_numbers_of_elements() {
+        let text =
+            r#"{"command":"update_party","owner":1,"members":[{"player":1,"factions":["uef","borg"]}]}"#;
+        let violations = Checker::new().check(Direction::ToClient, &text.parse().unwrap());
+        let [violation] = violations.as_slice() else { panic!("{violations:?}") };
+        assert_eq!((&*violation.path, &*violation.place), ("members[0].factions[1]", "members[].factions[]"));
+    }
+
+    #[test]
+    fn numbers_may_be_written_in_any_way() {
+        for uid in ["5", "5.0", "50e-1", "5e0"] {
+            assert!(from_client(&format!(r#"{{"command":"game_join","uid":{uid}}}"#)).is_empty(), "{uid}");
+        }
+        // Far beyond 64 bits, and so a float for the parser.
+        let large = from_client(&format!(r#"{{"command":"game_join","uid":1{}}}"#, "0".repeat(40)));
+        assert!(large[0].starts_with("out of bounds: `uid` must be at most"), "{large:?}");
+    }
+
+    #[test]
+    fn the_server_has_two_messages_of_one_name() {
+        let checker = Checker::new();
+        let key = |text: &str| checker.key(Direction::ToClient, &text.parse().unwrap()).map(str::to_owned);
+        assert_eq!(key(r#"{"command":"game_info","games":[]}"#).unwrap(), "server.game_info.games");
+        assert_eq!(key(r#"{"command":"game_info"}"#).unwrap(), "server.game_info");
+        assert_eq!(key(r#"{"command":"HostGame","target":"game"}"#).unwrap(), "server-for-game.HostGame");
+        assert_eq!(key(r#"{"command":"HostGame"}"#), None);
+        assert!(found(Direction::ToClient, r#"{"command":"game_info","games":[]}"#).is_empty());
+        let nested = found(Direction::ToClient, r#"{"command":"game_info","games":[{"command":"x"}]}"#);
+        assert!(
+            nested
+                .contains(&r#"out of bounds: `games[0].command` must be "game_info", not `"x"`"#.to_owned())
+        );
+    }
+
+    #[test]
+    fn a_message_of_a_hostile_peer_has_few_and_short_violations() {
+        let names: Vec<_> = (0..1000).map(|number| format!(r#""{}{number}":0"#, "n".repeat(5000))).collect();
+        let text = format!(r#"{{"command":"ping",{}}}"#, names.join(","));
+        let violations = Checker::new().check(Direction::ToServer, &text.parse().unwrap());
+        assert_eq!(violations.len(), walk::VIOLATIONS_LIMIT);
+        assert!(violations.iter().all(|violation| violation.to_string().len() < 300));
+        let long = from_client(&format!(
+            r#"{{"command":"game_join","uid":1,"password":["{}"]}}"#,
+            "x".repeat(100_000)
+        ));
+        assert_eq!(long, ["wrong type: `password` must be null or a text, not a list"]);
+        let command = from_client(&format!(r#"{{"command":"{}"}}"#, "x".repeat(100_000)));
+        assert!(command[0].len() < 200);
+        let control = from_client(r#"{"command":"ping","a\nb\u001b[2J":1}"#);
+        assert_eq!(control, [r"unknown member: `a\nb\u{1b}[2J` is not a member of this message"]);
+        // Lists of lists are not followed where none is expected.
+        let deep = format!(r#"{{"command":"game_join","uid":{}{}}}"#, "[".repeat(100), "]".repeat(100));
+        assert_eq!(from_client(&deep), ["wrong type: `uid` must be an integer, not a list"]);
+    }
+}

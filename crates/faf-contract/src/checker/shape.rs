@@ -49,6 +49,7 @@ impl Kinds {
             (Self::BOOLEAN, "a boolean"),
             (Self::NUMBER, "a number"),
             (Self::INTEGER, "an integer"),
+            (Self::FRACTION, "a number with a fraction"),
             (Self::TEXT, "a text"),
             (Self::LIST, "a list"),
             (Self::OBJECT, "an object"),

@@ -80,12 +80,24 @@ impl<'s> Report<'s> {
     }
 }
 
-/// Returns the beginning of a text from outside.
+/// Returns the beginning of a text from outside, for a line of a report.
 pub(super) fn quoted(text: &str) -> String {
     match text.char_indices().nth(QUOTED) {
-        Some((end, _)) => format!("`{}...`", &text[..end]),
-        None => format!("`{text}`"),
+        Some((end, _)) => format!("`{}...`", printable(&text[..end])),
+        None => format!("`{}`", printable(text)),
     }
+}
+
+/// Escapes line ends and whatever else controls a terminal.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for sign in text.chars() {
+        match sign.is_control() {
+            true => out.extend(sign.escape_default()),
+            false => out.push(sign),
+        }
+    }
+    out
 }
 
 /// A value that has to have a shape.
@@ -367,10 +379,10 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
     }
 }
 
-/// Returns the name of a member from outside, shortened.
+/// Returns the name of a member from outside, for a line of a report.
 fn short(name: &str) -> Cow<'static, str> {
     let end = name.char_indices().nth(QUOTED).map_or(name.len(), |(end, _)| end);
-    Cow::Owned(name[..end].to_owned())
+    Cow::Owned(printable(&name[..end]))
 }
 
 /// The name of a member, borrowed if it can be.

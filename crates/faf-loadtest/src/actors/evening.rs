@@ -1,5 +1,5 @@
 //! Players of an ordinary evening: bots that host one game after the other, bots that join them,
-//! and bots that come and go.
+//! and bots that come and go. Those that search are in `searching.rs`.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,6 +63,7 @@ impl Evening {
             leaves_when_fallen: 0.0,
             loses_connection: 0.0,
             candidates: 3,
+            match_faults: 0.0,
             chats: 0.0,
             incidents: 0.0,
             ..Settings::default()
@@ -80,26 +81,40 @@ impl Evening {
 
     /// Returns a player with this account who hosts one game after the other.
     pub(crate) fn host(&self, me: u32) -> Player {
-        self.player(me, &self.players, Part::Host { seats: self.tempo.guests as usize + 1 }, self.tempo.lobby)
+        let part = Part::Host { seats: self.tempo.guests as usize + 1 };
+        self.player(me, &self.players, Box::new(part), self.tempo.lobby)
     }
 
     /// Returns a player with this account who joins one game after the other.
     pub(crate) fn guest(&self, me: u32) -> Player {
-        self.player(me, &self.players, Part::Guest(Arc::clone(&self.seats)), self.tempo.chatter)
+        self.player(me, &self.players, Box::new(Part::Guest(Arc::clone(&self.seats))), self.tempo.chatter)
     }
 
     /// Returns a player with this account who comes and goes.
     pub(crate) fn visitor(&self, me: u32) -> Player {
-        self.player(me, &self.visitors, Part::Visitor(self.tempo.visit), self.tempo.visit)
+        self.player(me, &self.visitors, Box::new(Part::Visitor(self.tempo.visit)), self.tempo.visit)
     }
 
-    fn player(&self, me: u32, shared: &Arc<Shared>, part: Part, begin_within: f64) -> Player {
+    /// Returns a player with this account who plays matches only, and behaves so.
+    pub(super) fn searching_player(&self, me: u32, behaviour: Box<dyn Behaviour>) -> Player {
+        let player = self.player(me, &self.players, behaviour, self.tempo.chatter);
+        Player { offers_seats: false, ..player }
+    }
+
+    fn player(
+        &self,
+        me: u32,
+        shared: &Arc<Shared>,
+        behaviour: Box<dyn Behaviour>,
+        begin_within: f64,
+    ) -> Player {
         let mut rng = Rng::seed_from_u64(me.into());
         let begins_after = Duration::from_secs_f64(begin_within * rng.random::<f64>());
         Player {
-            bot: Bot::new(format!("player{me}"), Arc::clone(shared), Box::new(part), rng),
+            bot: Bot::new(format!("player{me}"), Arc::clone(shared), behaviour, rng),
             me: PlayerId(me),
             guests: self.tempo.guests as usize,
+            offers_seats: true,
             seats: Arc::clone(&self.seats),
             began: self.began,
             begins_after,
@@ -161,6 +176,8 @@ pub(crate) struct Player {
     bot: Bot,
     me: PlayerId,
     guests: usize,
+    /// Whether guests may join its lobbies: nobody can join a match.
+    offers_seats: bool,
     seats: Arc<FreeSeats>,
     /// Start of the bot's time.
     began: Instant,
@@ -193,7 +210,7 @@ impl Player {
                 Action::LogOut | Action::Drop => context.leave = Some(self.bot.disconnected()),
             }
         }
-        let lobby = self.bot.hosted_lobby();
+        let lobby = self.bot.hosted_lobby().filter(|_| self.offers_seats);
         if lobby != self.lobby {
             let closed = std::mem::replace(&mut self.lobby, lobby);
             context.sample.games += u64::from(lobby.is_some());
@@ -225,6 +242,17 @@ impl Actor for Player {
     fn receive(&mut self, message: &Message, context: &mut Context) {
         let is_for_me = match message.command().as_deref() {
             Some("game_launch" | "game_join_failed" | "disabled" | "notice") => true,
+            Some("party_invite" | "update_party" | "kicked_from_party" | "match_cancelled") => true,
+            Some("search_info") => {
+                let begins =
+                    message.get("state").is_some_and(|state| state.as_str().as_deref() == Some("start"));
+                context.sample.searches += u64::from(begins);
+                true
+            }
+            Some("match_found") => {
+                context.sample.matched += 1;
+                true
+            }
             Some("game_info") => {
                 let game = self.bot.game().map(|game| u64::from(game.0));
                 game.is_some() && game == uid(message)

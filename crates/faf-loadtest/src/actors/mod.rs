@@ -8,6 +8,7 @@ mod evening;
 mod lobby_host;
 mod pinger;
 mod retitler;
+mod searching;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ pub(crate) use evening::{Evening, Tempo};
 pub(crate) use lobby_host::LobbyHost;
 pub(crate) use pinger::Pinger;
 pub(crate) use retitler::Retitler;
+pub(crate) use searching::searchers_only;
 
 use crate::messages::game_command;
 use crate::report::sample::Sample;

@@ -38,6 +38,10 @@ pub(crate) struct Sample {
     pub(crate) said: u64,
     /// Number of games whose lobby has opened.
     pub(crate) games: u64,
+    /// Number of times at which a player was told that a search has begun.
+    pub(crate) searches: u64,
+    /// Number of times at which a player was told of a match.
+    pub(crate) matched: u64,
     /// Lobbies that hosts have opened on command.
     pub(crate) lobbies: Vec<Lobby>,
 }
@@ -74,6 +78,8 @@ impl Sample {
             (&mut self.retries, &mut other.retries),
             (&mut self.said, &mut other.said),
             (&mut self.games, &mut other.games),
+            (&mut self.searches, &mut other.searches),
+            (&mut self.matched, &mut other.matched),
         ] {
             *mine += std::mem::take(theirs);
         }

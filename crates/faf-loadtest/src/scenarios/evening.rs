@@ -2,7 +2,8 @@
 //! clients receive that.
 //!
 //! Of the clients, `--games` host one game after the other, `--guests` times as many join them, a
-//! share of `--visitors` comes and goes, some ping, and the rest listens. A host changes something
+//! share of `--visitors` comes and goes, a share is `--searching` in queues and plays the matches,
+//! some ping, and the rest listens. A host changes something
 //! every `--chatter` seconds while the lobby is open, launches when all guests have joined or after
 //! `--lobby` seconds, and plays for about `--game` seconds. Hosts and guests send each other
 //! candidates of their ICE adapters through the server. The pinging clients measure how the server
@@ -16,9 +17,12 @@ use clap::Args;
 use super::{Scenario, ping_rows, volume_rows};
 use crate::actors::{self, ActorCommand, Pinger, Tempo};
 use crate::harness::Harness;
-use crate::options::{LengthOptions, Setup, within};
+use crate::options::{LengthOptions, SearchOptions, Setup, within};
 use crate::report::Report;
 use crate::swarm::Role;
+
+/// Rounds of the queues are frequent, so that a short evening has some.
+const POP_TIMES: [&str; 2] = ["--queue-pop-time-max=20", "--queue-pop-time-min=5"];
 
 /// Flags of `evening`.
 #[derive(Debug, Clone, Args)]
@@ -61,6 +65,9 @@ pub(crate) struct Mix {
     pub(crate) ping_clients: u32,
 
     #[command(flatten)]
+    pub(crate) search: SearchOptions,
+
+    #[command(flatten)]
     pub(crate) tempo: Tempo,
 }
 
@@ -78,7 +85,8 @@ impl Scenario for Soak {
 
 impl Mix {
     fn run(&self, setup: &Setup, name: &'static str, length: LengthOptions) -> anyhow::Result<Report> {
-        let mut harness = Harness::online(setup, &[], self.roles()?, 0..self.clients)?;
+        let arguments = POP_TIMES.map(str::to_owned);
+        let mut harness = Harness::online(setup, &arguments, self.roles()?, 0..self.clients)?;
         let before = harness.memory(|memory| memory.anonymous);
         harness.swarm.send_command(ActorCommand::Ping);
         harness.swarm.send_command(ActorCommand::Play);
@@ -92,7 +100,12 @@ impl Mix {
         report.row("games", "lobbies that opened", sample.games as f64, "");
         report.row("logins", "logins", sample.logins.len() as f64, "");
         report.row("said", "messages sent by hosts and guests", sample.said as f64, "");
+        report.row("searchers", "players who search", f64::from(self.searchers()), "");
+        report.row("searches", "players told that a search has begun", sample.searches as f64, "");
+        report.row("matched", "players told of a match", sample.matched as f64, "");
         volume_rows(&mut report, &window);
+        let each = window.cpu.map(|cpu| cpu * 1e6 / window.seconds / f64::from(self.clients));
+        report.row("cpu_per_client", "server's processor time for each client, a second", each, "µs");
         ping_rows(&mut report, sample);
         let lists = sample.lists.quantile_ms(0.99);
         report.row("lists_p99", "login to the last list, 99 %", lists, "ms");
@@ -104,17 +117,24 @@ impl Mix {
         Ok(report)
     }
 
-    /// Returns pingers first, then hosts, guests and visitors, then those that only listen.
+    fn searchers(&self) -> u32 {
+        self.search.searching.of(self.clients)
+    }
+
+    /// Returns pingers first, then hosts, guests, visitors and searching players, then those that
+    /// only listen.
     fn roles(&self) -> anyhow::Result<Vec<Role>> {
         let evening = actors::Evening::new(self.tempo);
         let pingers = self.ping_clients;
         let hosts = pingers + self.games;
         let guests = hosts + self.games * self.tempo.guests;
         let visitors = guests + (f64::from(self.clients) * self.visitors / 100.0) as u32;
+        let all_search = self.searchers();
+        let searchers = visitors + all_search;
         ensure!(
-            visitors <= self.clients,
-            "{} clients are too few: {pingers} ping, {} games have a host and {} guests each, {} come and go; take more \
-             --clients or fewer --games",
+            searchers <= self.clients,
+            "{} clients are too few: {pingers} ping, {} games have a host and {} guests each, {} come and go, {all_search} \
+             search; take more --clients or fewer --games",
             self.clients,
             self.games,
             self.tempo.guests,
@@ -125,6 +145,9 @@ impl Mix {
             _ if client < hosts => Role::acting(evening.host(client + 1)),
             _ if client < guests => Role::acting(evening.guest(client + 1)),
             _ if client < visitors => Role::acting(evening.visitor(client + 1)),
+            _ if client < searchers => {
+                Role::searching(evening.searcher(client + 1, client - visitors, all_search))
+            }
             _ => Role::default(),
         };
         Ok((0..self.clients).map(role).collect())

@@ -362,7 +362,7 @@ impl Figures {
 fn idle(subject: &Subject, clients: u32, results: &mut Results) -> anyhow::Result<()> {
     for (format, label) in [(Format::Tcp, "TCP"), (Format::Ws, "WebSocket")] {
         if subject.speaks(format) {
-            let idle = Idle { clients, seconds: 0.0 }.run(&subject.speaking(format))?;
+            let idle = Idle { clients, seconds: 0.0, ..defaults() }.run(&subject.speaking(format))?;
             results.add(4, format!("{}, {label}", subject.name), "KiB", idle.number("user_memory"));
         }
     }

@@ -3,12 +3,16 @@
 //! Memory of the server is its anonymous memory before the first login and after the last, when all
 //! is quiet. Memory of the kernel (buffers of TCP, and objects such as sockets) is that of the
 //! whole machine: it includes both ends of a connection, and any other activity.
+//!
+//! With `--searching`, a share of the clients then searches in queues that have no rounds, and the
+//! memory is taken once more.
 
 use clap::Args;
 
 use super::{Scenario, megabytes};
+use crate::actors::searchers_only;
 use crate::harness::Harness;
-use crate::options::{Setup, seconds};
+use crate::options::{SearchOptions, Setup, seconds};
 use crate::report::Report;
 use crate::server::process::{KernelMemory, Memory, Process};
 use crate::swarm::Role;
@@ -23,6 +27,9 @@ pub(crate) struct Idle {
     /// Time for which they stay, in seconds, for the plot
     #[arg(long, default_value_t = 2.0, value_parser = seconds())]
     pub(crate) seconds: f64,
+
+    #[command(flatten)]
+    pub(crate) search: SearchOptions,
 }
 
 /// Returns the memory of the server and of the kernel at this moment.
@@ -32,9 +39,18 @@ fn memory(harness: &Harness) -> (Option<Memory>, Option<KernelMemory>) {
 
 impl Scenario for Idle {
     fn run(&self, setup: &Setup) -> anyhow::Result<Report> {
-        let roles = (0..self.clients).map(|_| Role::default()).collect();
-        // The server sends no reports or pings during the measurement.
-        let arguments = ["--report-interval=3600", "--ping-interval=3600"].map(str::to_owned);
+        let searchers = self.search.searching.of(self.clients - 1);
+        let searching = searchers_only();
+        let role = |client: u32| match client {
+            1.. if client <= searchers => {
+                Role::searching(searching.searcher(client + 1, client - 1, searchers))
+            }
+            _ => Role::default(),
+        };
+        let roles = (0..self.clients).map(role).collect();
+        // The server sends no reports or pings during the measurement, and makes no matches.
+        let arguments = ["--report-interval=3600", "--ping-interval=3600", "--queue-pop-time-max=3600"]
+            .map(str::to_owned);
         // The first login makes a server allocate memory that is not needed again.
         let mut harness = Harness::online(setup, &arguments, roles, 0..1)?;
         let (server_before, kernel_before) = memory(&harness);
@@ -55,6 +71,19 @@ impl Scenario for Idle {
         report.row("kernel_tcp", "kernel: TCP buffers of each", kernel(|memory| memory.tcp), "KiB");
         let slab = kernel(|memory| memory.slab);
         report.row("kernel_slab", "kernel: sockets and other objects of each", slab, "KiB");
+        if searchers > 0 {
+            harness.search(searchers)?;
+            let (server_searching, _) = memory(&harness);
+            let grown = |after: Option<Memory>, before: Option<Memory>| {
+                let (after, before) = (after?.anonymous, before?.anonymous);
+                Some((after.cast_signed() - before.cast_signed()) as f64 / 1024.0)
+            };
+            let each = grown(server_searching, server_before).map(|grown| grown / connections);
+            report.row("searchers", "of them search", f64::from(searchers), "");
+            report.row("searching_memory", "server: anonymous memory of each then", each, "KiB");
+            let of_search = grown(server_searching, server_after).map(|grown| grown / f64::from(searchers));
+            report.row("search_memory", "server: anonymous memory for each that searches", of_search, "KiB");
+        }
         let total = server_after.map(|memory| megabytes(memory.anonymous));
         report.row("total", "server: anonymous memory, all", total, "MB");
         let peak = server_after.map(|memory| megabytes(memory.peak));

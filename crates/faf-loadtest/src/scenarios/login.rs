@@ -9,8 +9,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Scenario;
+use crate::actors::searchers_only;
 use crate::harness::Harness;
-use crate::options::{Setup, seconds};
+use crate::options::{SearchOptions, Setup, seconds};
 use crate::report::Report;
 use crate::swarm::Role;
 
@@ -34,6 +35,9 @@ pub(crate) struct LoginRate {
     /// Stop after this many logins
     #[arg(long, value_name = "COUNT")]
     pub(crate) logins: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) search: SearchOptions,
 }
 
 impl Scenario for LoginRate {
@@ -43,8 +47,17 @@ impl Scenario for LoginRate {
         // used; and enough accounts that none logs in too often.
         let logins = self.logins.unwrap_or((self.seconds * RATE) as u64);
         let others = (2 * at_once as u32).max((logins / LOGINS_EACH) as u32);
-        let roles = (0..self.online + others).map(|_| Role::default()).collect();
-        let mut harness = Harness::online(setup, &[], roles, 0..self.online)?;
+        let searchers = self.search.searching.of(self.online);
+        let searching = searchers_only();
+        let role = |client| match client {
+            _ if client < searchers => Role::searching(searching.searcher(client + 1, client, searchers)),
+            _ => Role::default(),
+        };
+        let roles = (0..self.online + others).map(role).collect();
+        // Matches would be games of an evening.
+        let arguments = ["--queue-pop-time-max=3600".to_owned()];
+        let mut harness = Harness::online(setup, &arguments, roles, 0..self.online)?;
+        harness.search(searchers)?;
         harness.swarm.cycle(self.online..self.online + others, at_once, Duration::ZERO);
         harness.watch("warming up", 1, |_, sample| sample.logins.len() as u64)?;
         let what = "logging in and out";
@@ -56,6 +69,7 @@ impl Scenario for LoginRate {
         let (sample, logins) = (&window.sample, window.sample.logins.len() as f64);
         let mut report = Report::new("login");
         report.row("online", "players who stay", f64::from(self.online), "");
+        report.row("searchers", "of them search", f64::from(searchers), "");
         report.row("seconds", "measured", window.seconds, "s");
         report.row("logins", "logins", logins, "");
         report.row("logins_per_second", "logins a second", logins / window.seconds, "/s");

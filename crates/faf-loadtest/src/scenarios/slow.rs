@@ -15,7 +15,7 @@ use clap::Args;
 use super::{Scenario, ping_rows};
 use crate::actors::{ActorCommand, Announcer, Pinger};
 use crate::harness::{Harness, Window};
-use crate::options::{LengthOptions, Setup, rate};
+use crate::options::{LengthOptions, Part, Setup, rate};
 use crate::report::Report;
 use crate::report::histogram::Histogram;
 use crate::server::process::established;
@@ -62,36 +62,6 @@ pub(crate) struct Slow {
     pub(crate) length: LengthOptions,
 }
 
-/// Part of a total: a number or a share.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Part {
-    Count(u32),
-    Percent(f64),
-}
-
-impl std::str::FromStr for Part {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let part = match text.strip_suffix('%') {
-            Some(share) => {
-                share.parse().ok().filter(|share| (0.0..=100.0).contains(share)).map(Self::Percent)
-            }
-            None => text.parse().ok().map(Self::Count),
-        };
-        part.ok_or_else(|| format!("`{text}` is neither a number nor a share such as 1%"))
-    }
-}
-
-impl Part {
-    fn of(self, all: u32) -> u32 {
-        match self {
-            Self::Count(count) => count.min(all),
-            Self::Percent(share) => (f64::from(all) * share / 100.0).ceil() as u32,
-        }
-    }
-}
-
 impl Scenario for Slow {
     fn run(&self, setup: &Setup) -> anyhow::Result<Report> {
         let arguments = [format!("--stall-timeout={}", self.stall_timeout)];
@@ -103,7 +73,7 @@ impl Scenario for Slow {
                 Role::acting(Pinger::new(Duration::from_millis(200)))
             }
             _ if client < honest => Role::default(),
-            _ => Role { actor: None, receive_buffer: Some(self.receive_buffer) },
+            _ => Role { receive_buffer: Some(self.receive_buffer), ..Role::default() },
         };
         let roles = (0..self.clients).map(role).collect();
         let mut harness = Harness::open(setup, &arguments, roles)?;

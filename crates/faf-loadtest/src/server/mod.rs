@@ -41,6 +41,30 @@ const ALWAYS: [&str; 6] = [
     "--log=error",
 ];
 
+/// The data of a started server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Accounts {
+    /// Number of accounts.
+    pub(crate) number: u32,
+    /// Whether there are queues in which the players can search.
+    pub(crate) have_queues: bool,
+}
+
+/// Queues for one and two players a team, as a seed.
+const QUEUES: &str = r#"{
+    "maps": [
+        {"map_id": 1, "version_id": 1, "display_name": "Open Palms", "filename": "maps/scmp_007.zip", "version": 1,
+         "ranked": true, "max_players": 6, "width": 512, "height": 512}
+    ],
+    "map_pools": [{"id": 1, "name": "all", "maps": [{"version_id": 1, "weight": 1}]}],
+    "queues": [
+        {"id": 1, "technical_name": "ladder1v1", "featured_mod": "faf", "leaderboard": "ladder_1v1",
+         "team_size": 1, "enabled": true, "pools": [{"pool": 1}]},
+        {"id": 2, "technical_name": "tmm2v2", "featured_mod": "faf", "leaderboard": "global", "team_size": 2,
+         "enabled": true, "pools": [{"pool": 1}]}
+    ]
+}"#;
+
 /// A server with its addresses.
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -69,9 +93,13 @@ struct MariaDb {
 }
 
 impl Target {
-    /// Uses the running server, or starts one with this number of accounts and with these arguments
-    /// before the user's own.
-    pub(crate) fn open(options: &ServerOptions, accounts: u32, arguments: &[String]) -> anyhow::Result<Self> {
+    /// Uses the running server, or starts one with these accounts, and with these arguments before
+    /// the user's own.
+    pub(crate) fn open(
+        options: &ServerOptions,
+        accounts: Accounts,
+        arguments: &[String],
+    ) -> anyhow::Result<Self> {
         let Some(program) = &options.start else {
             let endpoints = chosen(&options.url, options.format)?;
             return Ok(Self { endpoints, process: options.pid.map(Process), started: None });
@@ -160,16 +188,18 @@ fn chosen(urls: &[Endpoint], format: Option<Format>) -> anyhow::Result<Vec<Endpo
 ///
 /// Accounts only have tokens and no passwords: hashing thousands of passwords would take longer
 /// than everything else.
-fn install(program: &Path, accounts: u32, database: Option<&MariaDb>) -> anyhow::Result<TempDir> {
+fn install(program: &Path, accounts: Accounts, database: Option<&MariaDb>) -> anyhow::Result<TempDir> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     std::fs::write(folder.path().join("keys.json"), JWKS)?;
-    let users: Vec<_> = (1..=accounts.max(ADMINISTRATORS))
+    let users: Vec<_> = (1..=accounts.number.max(ADMINISTRATORS))
         .map(|id| {
             let groups: &[_] = if id <= ADMINISTRATORS { &["faf_server_administrators"] } else { &[] };
             json!({"id": id, "login": format!("player{id}"), "token_only": true, "groups": groups})
         })
         .collect();
-    std::fs::write(folder.path().join("seed.json"), json!({"users": users}).to_string())?;
+    let mut data = if accounts.have_queues { serde_json::from_str(QUEUES)? } else { json!({}) };
+    data["users"] = users.into();
+    std::fs::write(folder.path().join("seed.json"), data.to_string())?;
     let mut seed = Command::new(program);
     if let Some(database) = database {
         database.pass_to(&mut seed);

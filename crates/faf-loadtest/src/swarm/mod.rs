@@ -42,11 +42,17 @@ pub(crate) struct Role {
     pub(crate) actor: Option<Box<dyn Actor>>,
     /// Size of the receive buffer in the kernel, from the moment when the client stops reading.
     pub(crate) receive_buffer: Option<usize>,
+    /// Whether the client searches in queues, which the server must have.
+    pub(crate) searches: bool,
 }
 
 impl Role {
     pub(crate) fn acting(actor: impl Actor + 'static) -> Self {
-        Self { actor: Some(Box::new(actor)), receive_buffer: None }
+        Self { actor: Some(Box::new(actor)), ..Self::default() }
+    }
+
+    pub(crate) fn searching(actor: impl Actor + 'static) -> Self {
+        Self { searches: true, ..Self::acting(actor) }
     }
 }
 

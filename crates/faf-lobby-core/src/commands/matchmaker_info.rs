@@ -7,6 +7,7 @@ use crate::queues;
 use crate::state::{CommandResult, Lobby, Progress};
 
 pub(crate) fn handle(lobby: &mut Lobby, conn: ConnId) -> CommandResult {
-    lobby.send(conn, ServerMessage::MatchmakerInfo(queues::all(lobby)));
+    let info = queues::reply(lobby);
+    lobby.send(conn, ServerMessage::MatchmakerInfo(info));
     Ok(Progress::Done)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use faf_protocol::{BracketId, GameId, PlayerId};
 
@@ -148,6 +149,16 @@ pub enum LogLine {
         /// The bracket.
         bracket: BracketId,
     },
+    /// Enough players search in a queue for more frequent rounds than the settings allow. Logged
+    /// when that begins.
+    RoundsHeldBack {
+        /// Technical name of the queue.
+        queue: String,
+        /// The time until the next round that the number of players asks for.
+        wanted: Duration,
+        /// The time until the next round.
+        wait: Duration,
+    },
     /// The database says that a write about a game can never be stored.
     GameRefused {
         /// The game.
@@ -215,6 +226,12 @@ impl fmt::Display for LogLine {
             Self::InvalidVetoSettings { queue, bracket } => write!(
                 f,
                 "nobody can veto maps in bracket {bracket} of the queue {queue}: its settings would leave too few maps"
+            ),
+            Self::RoundsHeldBack { queue, wanted, wait } => write!(
+                f,
+                "the queue {queue} has players for a round every {:.1} s; `queue_pop_time_min` holds it at {:.1} s",
+                wanted.as_secs_f64(),
+                wait.as_secs_f64()
             ),
             Self::GameRefused { game } => {
                 write!(f, "something about game {game} contradicts what is stored and is dropped")

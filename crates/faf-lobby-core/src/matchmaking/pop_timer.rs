@@ -62,15 +62,23 @@ impl PopTimer {
         while self.pops.len() > settings.queue_pop_time_moving_avg_size.max(1) {
             self.pops.pop_front();
         }
+        let wait = match self.wanted(team_size, settings) {
+            Some(wait) => wait.max(duration(settings.queue_pop_time_min)),
+            // An empty queue waits for the longest time, whatever the minimum.
+            None => duration(settings.queue_pop_time_max),
+        };
+        wait.max(WAIT_MIN)
+    }
+
+    /// Returns the time until the next round without a minimum, as of the last call of
+    /// [`pop`](Self::pop); `None` if nobody was in the queue.
+    #[must_use]
+    pub fn wanted(&self, team_size: u32, settings: &MatchmakingSettings) -> Option<Duration> {
         let players = self.pops.iter().map(|pop| f64::from(pop.players)).sum::<f64>();
         let planned = self.pops.iter().map(|pop| pop.planned.as_secs_f64()).sum::<f64>();
-        // Before the minimum is applied: an empty queue waits for the longest time in any case.
-        if players == 0.0 {
-            return duration(settings.queue_pop_time_max).max(WAIT_MIN);
-        }
         let desired = settings.queue_pop_desired_matches * 2.0 * f64::from(team_size);
         let wait = (desired * planned / players).min(settings.queue_pop_time_max);
-        duration(wait.max(settings.queue_pop_time_min)).max(WAIT_MIN)
+        (players > 0.0).then(|| duration(wait))
     }
 }
 

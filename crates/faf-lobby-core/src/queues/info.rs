@@ -8,7 +8,17 @@ use crate::clock::Moment;
 use crate::io::{Effect, Publication};
 use crate::state::{ListedBoundaries, Lobby, Queue};
 
-/// Returns all queues; none while the server shuts down.
+/// Returns all queues for a client that asks; none while the server shuts down.
+pub(crate) fn reply(lobby: &mut Lobby) -> Arc<MatchmakerInfo> {
+    if lobby.is_draining() {
+        return all(lobby);
+    }
+    lobby.queues.listing(lobby.now, |queues, at| {
+        Arc::new(MatchmakerInfo { queues: queues.iter().map(|queue| info(queue, at)).collect() })
+    })
+}
+
+/// Returns all queues as of now; none while the server shuts down.
 pub(crate) fn all(lobby: &Lobby) -> Arc<MatchmakerInfo> {
     let queues = lobby.queues.iter().filter(|_| !lobby.is_draining());
     Arc::new(MatchmakerInfo { queues: queues.map(|queue| info(queue, lobby.now)).collect() })

@@ -8,7 +8,7 @@ mod saving;
 mod searching;
 mod vetoes;
 
-pub(crate) use info::{all, report};
+pub(crate) use info::{all, reply, report};
 pub(crate) use pop::{in_round, play_recorded, pop_is_due};
 pub(crate) use refresh::receive;
 pub(crate) use saving::{

@@ -7,7 +7,7 @@ use std::time::Duration;
 use faf_protocol::PlayerId;
 use faf_protocol::server_message::{SearchInfo, SearchState, ServerMessage};
 
-use crate::io::{Effect, Popped, PoppedSearch, QueueEvent};
+use crate::io::{Effect, LogLine, Popped, PoppedSearch, QueueEvent};
 use crate::matches;
 use crate::matchmaking::queue::QueueId;
 use crate::matchmaking::{Candidate, Match, MatchQuality, PairQuality, Round, play_round};
@@ -25,13 +25,24 @@ pub(crate) fn pop_is_due(lobby: &mut Lobby, id: QueueId) {
     // By now the queue may have been removed, and another one created.
     let Some(queue) = lobby.queues.get_mut(id).filter(|queue| queue.next_pop <= now) else { return };
     let (team_size, players) = (queue.data.team_size, queue.players());
-    let wait = queue.timer.pop(players, queue.planned, team_size, &lobby.settings.matchmaking);
+    let settings = &lobby.settings.matchmaking;
+    let before = std::mem::take(&mut queue.is_held_back);
+    let wait = queue.timer.pop(players, queue.planned, team_size, settings);
+    let held_back = queue.timer.wanted(team_size, settings).filter(|wanted| *wanted < wait);
+    queue.is_held_back = held_back.is_some();
+    let line = held_back.filter(|_| !before).map(|wanted| {
+        let queue = queue.data.name.clone();
+        LogLine::RoundsHeldBack { queue, wanted, wait }
+    });
     (queue.planned, queue.next_pop) = (wait, now.saturating_add(wait));
     lobby.timers.set(queue.next_pop, Timer::Pop(id));
     if lobby.repeats_rounds() {
         return;
     }
     lobby.queues.mark(id);
+    if let Some(line) = line {
+        lobby.emit(Effect::Log(line));
+    }
     play(lobby, id, wait);
 }
 

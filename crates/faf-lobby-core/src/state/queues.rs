@@ -5,13 +5,19 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use faf_protocol::PlayerId;
+use faf_protocol::server_message::MatchmakerInfo;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Moment;
 use crate::io::SearchId;
 use crate::matchmaking::candidate::Boundaries;
 use crate::matchmaking::queue::{QueueData, QueueId};
 use crate::matchmaking::vetoes::VetoRules;
 use crate::matchmaking::{Candidate, PopTimer, QueueRules, UnmatchedReason, WaitingTimes};
+
+/// Longest age of a list of queues that a client is sent. So much may the time until the next round
+/// differ from the true one.
+const LISTED_FOR: Duration = Duration::from_millis(250);
 
 /// All queues, and all searches.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -23,6 +29,12 @@ pub(crate) struct Queues {
     last: u64,
     /// Queues whose change has not been reported.
     changed: BTreeSet<QueueId>,
+    /// Time as of which the queues were listed for a client that asked, until they change.
+    #[serde(default)]
+    listed_at: Option<Moment>,
+    /// That list, if it was made since this state was read.
+    #[serde(skip)]
+    listing: Option<Arc<MatchmakerInfo>>,
     /// Whether searches have changed since `take_unsaved`.
     is_unsaved: bool,
     /// The selections of vetoes that the brackets of the queues allow.
@@ -45,6 +57,9 @@ pub struct Queue {
     pub(crate) waiting_times: WaitingTimes,
     /// How long a search takes, as of the last round.
     pub(crate) estimated_wait: Option<Duration>,
+    /// Whether the minimum between two rounds has put off the next one.
+    #[serde(default)]
+    pub(crate) is_held_back: bool,
     /// The boundaries of all searches, for all clients that ask before the searches change.
     #[serde(skip)]
     listed: OnceLock<ListedBoundaries>,
@@ -165,11 +180,39 @@ impl Queue {
 }
 
 impl Queues {
+    /// Returns the list of all queues for a client that asks, as of now or of a moment at most
+    /// [`LISTED_FOR`] ago. Until the queues change, clients that ask are sent the same list, so that
+    /// it is encoded once: after a restart all clients ask.
+    pub(crate) fn listing(
+        &mut self,
+        now: Moment,
+        list: impl FnOnce(&Self, Moment) -> Arc<MatchmakerInfo>,
+    ) -> Arc<MatchmakerInfo> {
+        let is_recent = |at: &Moment| at.elapsed.saturating_add(LISTED_FOR) > now.elapsed;
+        let at = match self.listed_at.filter(is_recent) {
+            Some(at) => at,
+            None => {
+                self.listing = None;
+                now
+            }
+        };
+        self.listed_at = Some(at);
+        let listing = self.listing.take().unwrap_or_else(|| list(self, at));
+        self.listing = Some(Arc::clone(&listing));
+        listing
+    }
+
+    /// Forgets the list for clients that ask.
+    fn forget_listing(&mut self) {
+        (self.listed_at, self.listing) = (None, None);
+    }
+
     pub(crate) fn get(&self, queue: QueueId) -> Option<&Queue> {
         self.queues.get(&queue)
     }
 
     pub(crate) fn get_mut(&mut self, queue: QueueId) -> Option<&mut Queue> {
+        self.forget_listing();
         self.queues.get_mut(&queue)
     }
 
@@ -195,15 +238,18 @@ impl Queues {
             planned: wait,
             waiting_times: WaitingTimes::default(),
             estimated_wait: None,
+            is_held_back: false,
             listed: OnceLock::new(),
         };
         self.queues.insert(id, queue);
+        self.forget_listing();
         self.changed.insert(id);
     }
 
     /// Removes a queue, from which all searches must have been removed before.
     pub(crate) fn remove(&mut self, queue: QueueId) {
         self.queues.remove(&queue);
+        self.forget_listing();
         self.changed.remove(&queue);
     }
 
@@ -228,6 +274,7 @@ impl Queues {
         entered.players += search.players.len() as u32;
         entered.searches.insert(id, search);
         entered.listed.take();
+        self.forget_listing();
         self.changed.insert(queue);
         self.is_unsaved = true;
         Some(id)
@@ -247,6 +294,7 @@ impl Queues {
                 }
             }
         }
+        self.forget_listing();
         self.changed.insert(queue);
         self.is_unsaved = true;
         Some(search)

@@ -1,5 +1,7 @@
 //! `faf-lobby judge`.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,9 @@ use crate::config::Settings;
 use crate::exit_code::{self, Failure};
 use crate::judge::{Chosen, Example, Judge, Report, page};
 use crate::store::{Database, Store, StoreError, embedded, read_seed};
+
+/// Beginning of a scripted session.
+const TRANSCRIPT: [u8; 7] = *b"{\"meta\"";
 
 /// Time between two looks at a recording that is still being written.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -149,10 +154,16 @@ async fn open(database: &Database) -> Result<(Store, Option<TempDir>), Failure> 
 
 /// Reads the recording as a scripted session, if it is one.
 fn transcript(path: &Path) -> Result<Option<Transcript>, Failure> {
+    let of_file = |error: &dyn std::fmt::Display| anyhow!("{}: {error}", path.display());
     if path.extension().is_none_or(|extension| extension != "jsonl") {
         return Ok(None);
     }
-    let of_file = |error: &dyn std::fmt::Display| anyhow!("{}: {error}", path.display());
+    // A recording may be a file of JSON lines, too, and of any size.
+    let mut beginning = [0; TRANSCRIPT.len()];
+    let mut file = File::open(path).map_err(|error| of_file(&error))?;
+    if file.read_exact(&mut beginning).is_err() || beginning != TRANSCRIPT {
+        return Ok(None);
+    }
     let text = std::fs::read_to_string(path).map_err(|error| of_file(&error))?;
     Ok(Some(Transcript::read(&text).map_err(|error| of_file(&error))?))
 }

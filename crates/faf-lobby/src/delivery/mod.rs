@@ -76,6 +76,8 @@ pub(crate) struct Dispatcher {
     received: HashMap<ConnId, Instant>,
     turn: Vec<Order>,
     snapshots: SnapshotCache,
+    /// The last list of queues, which several clients may ask for.
+    listing: Option<Arc<Frames>>,
     memory: FrameMemory,
     delivery: mpsc::Sender<Vec<Order>>,
     /// Resolves when all messages are delivered.
@@ -110,6 +112,7 @@ impl Dispatcher {
             received: HashMap::new(),
             turn: Vec::new(),
             snapshots: SnapshotCache::new(memory.clone()),
+            listing: None,
             memory,
             delivery: sender,
             delivered,
@@ -191,12 +194,29 @@ impl Dispatcher {
 
     /// Adds a message to this turn, as an answer while a message of its receiver is being handled.
     pub(crate) fn send(&mut self, to: Audience, message: ServerMessage) {
-        self.turn.push(match to {
-            Audience::One(conn) => {
-                Order::SendOne(conn, Frames::new(message, &self.memory), self.kind_for(conn))
-            }
+        let order = match to {
+            Audience::One(conn) => Order::SendOne(conn, self.frames_of_reply(message), self.kind_for(conn)),
             _ => Order::Send(to, Frames::new(message, &self.memory)),
-        });
+        };
+        self.turn.push(order);
+    }
+
+    /// Returns the frames of a message for one client: the same again if the lobby replies with the
+    /// list of queues that it has sent to others.
+    fn frames_of_reply(&mut self, message: ServerMessage) -> Arc<Frames> {
+        let ServerMessage::MatchmakerInfo(info) = &message else {
+            return Frames::new(message, &self.memory);
+        };
+        let is_same = |frames: &&Arc<Frames>| match frames.message() {
+            ServerMessage::MatchmakerInfo(known) => Arc::ptr_eq(known, info),
+            _ => false,
+        };
+        if let Some(frames) = self.listing.as_ref().filter(is_same) {
+            return Arc::clone(frames);
+        }
+        let frames = Frames::new(message, &self.memory);
+        self.listing = Some(Arc::clone(&frames));
+        frames
     }
 
     /// Adds a part of a list that logins share. Each version of the part is encoded once.

@@ -34,13 +34,12 @@ struct Said {
     text: Arc<str>,
 }
 
-/// Differences of a client that have not been explained.
-#[derive(Debug)]
+/// Pieces of a client whose differences have not been explained.
+#[derive(Debug, Default)]
 struct Waiting {
-    from: Duration,
-    until: Duration,
-    findings: Vec<String>,
-    told: Option<(Vec<Value>, Vec<Value>)>,
+    pieces: Vec<Piece>,
+    /// Number of differences in them.
+    count: usize,
 }
 
 /// All differences.
@@ -89,22 +88,19 @@ impl<'a> Findings<'a> {
 
     /// Notes pieces that differ.
     pub(super) fn note(&mut self, pieces: Vec<Piece>, now: Duration) {
-        for Piece { conn, from, until, findings, told } in pieces {
-            // What has caused a report came before it.
-            let from = from.saturating_sub(DIRECT);
-            match self.waiting.get_mut(&conn) {
-                Some(waiting) => {
-                    waiting.from = waiting.from.min(from);
-                    waiting.until = waiting.until.max(until);
-                    let room = TOGETHER.saturating_sub(waiting.findings.len());
-                    waiting.findings.extend(findings.into_iter().take(room));
-                    waiting.told = waiting.told.take().or(told);
-                }
-                None => {
-                    self.waiting.insert(conn, Waiting { from, until, findings, told });
-                    self.due.push_back((now + REPORTS, conn));
-                }
+        for mut piece in pieces {
+            let conn = piece.conn;
+            let waiting = self.waiting.entry(conn).or_insert_with(|| {
+                self.due.push_back((now + REPORTS, conn));
+                Waiting::default()
+            });
+            piece.findings.truncate(TOGETHER.saturating_sub(waiting.count));
+            waiting.count += piece.findings.len();
+            if piece.told.is_none() {
+                // What has caused a report came before it.
+                piece.from = piece.from.saturating_sub(DIRECT);
             }
+            waiting.pieces.push(piece);
         }
     }
 
@@ -118,7 +114,7 @@ impl<'a> Findings<'a> {
         while self.due.front().is_some_and(|(due, _)| now.is_none_or(|now| *due <= now)) {
             let Some((_, conn)) = self.due.pop_front() else { break };
             if let Some(waiting) = self.waiting.remove(&conn) {
-                self.explain_client(conn, waiting, report, player);
+                self.explain_client(conn, waiting.pieces, report, player);
             }
         }
     }
@@ -126,21 +122,40 @@ impl<'a> Findings<'a> {
     fn explain_client(
         &mut self,
         conn: u64,
-        waiting: Waiting,
+        mut pieces: Vec<Piece>,
         report: &mut Report,
         player: &dyn Fn(u64) -> Option<String>,
     ) {
-        let Waiting { from, until, findings, told } = waiting;
-        let mut history = History::default();
-        for Said { at, who, verb, text } in self.said.iter().filter(|said| said.at <= until) {
-            history.add(if *at < from { 1 } else { 2 }, who, *verb, text);
-        }
+        // Pieces that overlap are one section, and so is what lies between two of them.
+        pieces.sort_by_key(|piece| piece.from);
+        let mut spans: Vec<(Duration, Duration)> = Vec::new();
+        let (mut findings, mut of_piece) = (Vec::new(), Vec::new());
         let client = conn.to_string();
-        let findings = findings
-            .into_iter()
-            .map(|what| Finding { section: 2, client: Some(client.clone()), what })
-            .collect();
-        for Explained { finding, reason } in self.explanation.explain(&history, findings) {
+        for (place, piece) in pieces.iter().enumerate() {
+            match spans.last_mut() {
+                Some((_, until)) if piece.from <= *until => *until = piece.until.max(*until),
+                _ => spans.push((piece.from, piece.until)),
+            }
+            for what in &piece.findings {
+                let client = Some(client.clone());
+                findings.push(Finding { section: 2 * spans.len(), client, what: what.clone() });
+                of_piece.push(place);
+            }
+        }
+        let Some((_, last)) = spans.last().copied() else { return };
+        let mut history = History::default();
+        let mut span = 0;
+        for Said { at, who, verb, text } in self.said.iter().filter(|said| said.at <= last) {
+            while spans.get(span).is_some_and(|(_, until)| at > until) {
+                span += 1;
+            }
+            let is_inside = spans.get(span).is_some_and(|(from, _)| at >= from);
+            history.add(2 * span + if is_inside { 2 } else { 1 }, who, *verb, text);
+        }
+        let explained = self.explanation.explain(&history, findings);
+        for (Explained { finding, reason }, place) in explained.into_iter().zip(of_piece) {
+            let Piece { until, told, .. } = &pieces[place];
+            let until = *until;
             let example = || {
                 let shown =
                     |messages: &Vec<Value>| messages.iter().map(|one| cut(&one.to_string())).collect();

@@ -67,6 +67,14 @@ impl Heard {
     }
 }
 
+/// Returns whether a message is nothing but a list whose entries have this key. Any other message is
+/// compared as a whole.
+fn is_list(message: &Value, list: &str, key: &str) -> bool {
+    let has_key = |entry: &Value| entry[key].is_u64() || entry[key].is_string();
+    message.as_object().is_some_and(|members| members.len() == 2)
+        && message[list].as_array().is_some_and(|entries| entries.iter().all(has_key))
+}
+
 /// Reads messages; broadcasts of the same text are the same object.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
@@ -85,18 +93,20 @@ impl Reading {
         let message: Value = serde_json::from_str(text).ok().filter(Value::is_object)?;
         let heard = match message["command"].as_str() {
             Some("ping") => Heard::Routine,
-            Some("player_info") if message["players"].is_array() => {
+            Some("player_info") if is_list(&message, "players", "id") => {
                 Heard::Players(self.states(&message["players"], "id", Value::clone))
             }
-            Some("game_info") if message.get("uid").is_some() => {
+            Some("game_info") if message["uid"].is_u64() => {
                 let uid = message["uid"].as_u64().unwrap_or_default();
                 Heard::Game(uid, self.state(compare::constant_game(message)))
             }
-            Some("game_info") if message["games"].is_array() => {
+            Some("game_info") if is_list(&message, "games", "uid") => {
                 let game = |game: &Value| compare::constant_game(game.clone());
                 Heard::Games(self.states(&message["games"], "uid", game))
             }
-            Some("matchmaker_info") if message["queues"].is_array() => Heard::Queues(self.queues(&message)),
+            Some("matchmaker_info") if is_list(&message, "queues", "queue_name") => {
+                Heard::Queues(self.queues(&message))
+            }
             // The next client gets another text as a rule.
             _ => return Some(Arc::new(Heard::Direct(Arc::new(message)))),
         };

@@ -349,10 +349,13 @@ impl Client {
 
 /// Compares the last state of a player or a game.
 fn compare_about(lane: Lane, recorded: Option<&State>, ours: Option<&State>) -> Vec<String> {
-    let list = if matches!(lane, Lane::Game(_)) { "games" } else { "players" };
+    let (command, list) = match lane {
+        Lane::Game(_) => ("game_info", "games"),
+        _ => ("player_info", "players"),
+    };
     let body = |state: Option<&State>| {
         let states: Vec<&Value> = state.into_iter().map(|state| &state.value).collect();
-        json!({list: states})
+        json!({"command": command, list: states})
     };
     compare::broadcasts(&[body(recorded)], &[body(ours)])
 }

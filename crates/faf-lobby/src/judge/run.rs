@@ -112,6 +112,7 @@ impl<'a> Judge<'a> {
             own_tokens: Arc::new(OwnTokens::new(store)),
             passwords: PasswordThreads::new(),
             outbox: Arc::default(),
+            fails_to_store: Arc::default(),
             registers: false,
         };
         Ok(Self {

@@ -200,6 +200,7 @@ pub(crate) fn write(line: &LogLine) {
         | LogLine::GameMessageIgnored { .. } => {
             tracing::debug!(target: LOBBY, "{line}");
         }
+        LogLine::RoundsHeldBack { .. } => tracing::warn!(target: LOBBY, "{line}"),
         LogLine::InvalidVetoSettings { .. }
         | LogLine::GameRefused { .. }
         | LogLine::GamesNotStored { .. }

@@ -1,6 +1,6 @@
 //! An evening of this lobby, recorded and judged.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use faf_lobby::config::Settings;
 use faf_lobby::judge::Report;
@@ -34,4 +34,26 @@ async fn an_evening_of_this_lobby_is_equal() {
     let rounds = report.rounds;
     assert!(rounds.matches > 5 && rounds.impossible == 0, "{rounds:?}");
     assert!(rounds.same * 10 >= rounds.matches * 9, "{rounds:?}");
+}
+
+/// Prints how fast an evening is judged: `cargo test --release -p faf-lobby --test judge -- --ignored
+/// --nocapture how_fast`.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn how_fast_an_evening_is_judged() {
+    let variable =
+        |name: &str, default: u64| std::env::var(name).map_or(default, |text| text.parse().unwrap());
+    let (players, minutes) = (variable("FAF_PLAYERS", 300), variable("FAF_MINUTES", 60));
+    let RecordedEvening { database, entries, .. } =
+        record(1, players as usize, Duration::from_secs(60 * minutes));
+    let (number, began) = (entries.len(), Instant::now());
+    let report = judge(&database, entries).await;
+    let took = began.elapsed().as_secs_f64();
+    println!("{report}");
+    println!(
+        "{players} players, {minutes} minutes, {number} entries: judged in {took:.1} s, {:.0} entries a second, {:.0} \
+         times as fast as played",
+        number as f64 / took,
+        60.0 * minutes as f64 / took
+    );
 }

@@ -7,7 +7,7 @@ use faf_testkit::golden::sessions;
 use crate::rig;
 
 /// Findings of a session that are no differences, as it cannot be a recording, with the reasons.
-const NOT_RECORDED: [(&str, &[&str], &str); 4] = [
+const NOT_RECORDED: [(&str, &[&str], &str); 5] = [
     (
         "24_token_login",
         &[
@@ -23,6 +23,11 @@ const NOT_RECORDED: [(&str, &[&str], &str); 4] = [
         "a connection without its PROXY header is not recorded",
     ),
     ("30_graceful_shutdown", &[""], "a signal to the server is not recorded"),
+    (
+        "48_disconnect_mid_game",
+        &["missing player 8"],
+        "what differs in the result, which is why nobody is rated, is only in messages to other services",
+    ),
     ("80_policy_server", &[""], "a request to the policy service is not recorded"),
 ];
 

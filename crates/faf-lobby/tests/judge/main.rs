@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bad_input;
+mod command;
 mod evening;
 mod golden_sessions;
 mod rig;

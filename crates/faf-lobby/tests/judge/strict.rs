@@ -12,11 +12,16 @@ use serde_json::Value;
 use crate::rig;
 
 /// Changes that the rules allow: the command, the end of the path of the member, and the reason.
-const ALLOWED: [(&str, &str, &str); 12] = [
+const ALLOWED: [(&str, &str, &str); 13] = [
     ("session", "/session", "any number"),
     ("game_info", "/hosted_at", "any time"),
     ("game_info", "/launched_at", "any time"),
     ("game_launch", "/faction", "one of several that the player has chosen was drawn"),
+    (
+        "player_info",
+        "/players/1/id",
+        "the list after the login had the same state, and that of the other player comes next",
+    ),
     ("matchmaker_info", "/queue_pop_time", "any time"),
     ("matchmaker_info", "/queue_pop_time_delta", "any time"),
     ("matchmaker_info", "/boundary_75s", "nobody waits in the queue"),
@@ -57,7 +62,7 @@ async fn every_change_is_found() {
             });
             match report.is_equal() {
                 true if is_allowed => {}
-                true => writeln!(missed, "{name}: {command} {member} {how}").unwrap(),
+                true => writeln!(missed, "{name}: {command} {member} {how}\n{report}").unwrap(),
                 false => found += 1,
             }
         }

@@ -39,8 +39,10 @@ pub fn section(expected: Vec<Value>, received: Vec<Value>) -> Vec<String> {
             (None, None) => {}
         }
     }
-    if expected.of_itself && !received.of_itself {
-        findings.push("missing broadcast about itself".to_owned());
+    match (expected.of_itself, received.of_itself) {
+        (true, false) => findings.push("missing broadcast about itself".to_owned()),
+        (false, true) => findings.push("unexpected broadcast about itself".to_owned()),
+        _ => {}
     }
     // The ids in a list have been compared above. A broadcast may follow that tells something else.
     let mut reported = both("player", &expected.listed_players, &received.listed_players);

@@ -117,6 +117,8 @@ pub(super) struct Condition {
     pattern: Pattern,
     /// Message that the client must not have sent before.
     unless_before: Option<Pattern>,
+    /// Message that no client must have sent before.
+    unless_anybody_before: Option<Pattern>,
     /// Message that the client must not send in the same section.
     unless_now: Option<Pattern>,
 }
@@ -133,12 +135,13 @@ enum When {
 
 impl Condition {
     /// Parses `[somebody] sends|has sent|had sent|hears|has heard|had heard PATTERN [unless it has
-    /// sent|sends PATTERN]`.
+    /// sent|it sends|somebody has sent PATTERN]`.
     pub(super) fn new(text: &str) -> Result<Self, String> {
         let exception = |text, words| match str::split_once(text, words) {
             Some((text, unless)) => (text, Some(Pattern::new(unless))),
             None => (text, None),
         };
+        let (text, unless_anybody_before) = exception(text, " unless somebody has sent ");
         let (text, unless_before) = exception(text, " unless it has sent ");
         let (text, unless_now) = exception(text, " unless it sends ");
         let (is_anybody, rest) = match text.strip_prefix("somebody ") {
@@ -156,7 +159,9 @@ impl Condition {
         let found = verbs.iter().find_map(|(words, verb, when)| {
             let pattern = Pattern::new(rest.strip_prefix(words)?);
             let (unless_before, unless_now) = (unless_before.clone(), unless_now.clone());
-            Some(Self { is_anybody, when: *when, verb: *verb, pattern, unless_before, unless_now })
+            let unless_anybody_before = unless_anybody_before.clone();
+            let (when, verb) = (*when, *verb);
+            Some(Self { is_anybody, when, verb, pattern, unless_before, unless_anybody_before, unless_now })
         });
         found.ok_or_else(|| text.to_owned())
     }
@@ -173,6 +178,9 @@ impl Condition {
                 other.who == entry.who && other.verb == Verb::Sends && unless.matches(&other.text)
             };
             let is_preceded = |unless: &Pattern| all[..*position].iter().any(|other| sends(other, unless));
+            let is_preceded_by_anybody = |unless: &Pattern| {
+                all[..*position].iter().any(|other| other.verb == Verb::Sends && unless.matches(&other.text))
+            };
             let is_accompanied = |unless: &Pattern| {
                 all.iter().any(|other| other.section == entry.section && sends(other, unless))
             };
@@ -181,6 +189,7 @@ impl Condition {
                 && entry.verb == self.verb
                 && self.pattern.matches(&entry.text)
                 && !self.unless_before.as_ref().is_some_and(is_preceded)
+                && !self.unless_anybody_before.as_ref().is_some_and(is_preceded_by_anybody)
                 && !self.unless_now.as_ref().is_some_and(is_accompanied)
         };
         all.iter().enumerate().filter(is_it).count()
@@ -255,6 +264,11 @@ pub(crate) mod tests {
             0
         );
         assert_eq!(count(r#"sends {"command":"game_join",*} unless it has sent {*"uid":7}"#, 2, "A"), 1);
+        assert_eq!(
+            count(r#"sends {"command":"ping"} unless somebody has sent {"command":"hello",*}"#, 2, "B"),
+            0
+        );
+        assert_eq!(count(r#"sends {"command":"ping"} unless somebody has sent {*"uid":9}"#, 2, "B"), 1);
         // In the same section, the order does not matter.
         assert_eq!(count(r#"sends {"command":"game_join","uid":7} unless it sends {*"uid":8}"#, 2, "A"), 0);
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Texts with wildcards.
 
-/// A text in which `*` stands for any text, even an empty one; `<a>`, with any letter, for any text
-/// that is the same wherever `<a>` stands; and `(a|b)` for one of several texts. Other characters
+/// A text in which `*` stands for any text, even an empty one; `#` for digits; `<a>`, with any
+/// letter, for any text that is the same wherever `<a>` stands; and `(a|b)` for one of several texts. Other characters
 /// stand for themselves, and so do parentheses without `|` between them.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern(Vec<Vec<Piece>>);
@@ -10,6 +10,8 @@ pub(super) struct Pattern(Vec<Vec<Piece>>);
 enum Piece {
     Text(String),
     Anything,
+    /// One digit or more.
+    Digits,
     /// Any text, but the same one everywhere.
     Named(char),
 }
@@ -41,6 +43,7 @@ fn pieces(mut text: &str) -> Vec<Piece> {
     while let Some(character) = text.chars().next() {
         let blank = match text.as_bytes() {
             [b'*', ..] => Some((Piece::Anything, 1)),
+            [b'#', ..] => Some((Piece::Digits, 1)),
             [b'<', name @ b'a'..=b'z', b'>', ..] => Some((Piece::Named(char::from(*name)), 3)),
             _ => None,
         };
@@ -71,6 +74,10 @@ fn is_match<'a>(pieces: &[Piece], text: &'a str, known: &mut Vec<(char, &'a str)
         Piece::Text(part) => text.strip_prefix(part.as_str()).is_some_and(|text| is_match(rest, text, known)),
         Piece::Anything if rest.is_empty() => true,
         Piece::Anything => ends(text).any(|end| is_match(rest, &text[end..], known)),
+        Piece::Digits => {
+            let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+            (1..=digits).rev().any(|end| is_match(rest, &text[end..], known))
+        }
         Piece::Named(name) => match named(known, *name) {
             Some((_, part)) => text.strip_prefix(part).is_some_and(|text| is_match(rest, text, known)),
             None => ends(text).any(|end| {
@@ -97,6 +104,8 @@ fn wildcards_match() {
     assert!(!matches("missing game", "missing game 5001"));
     assert!(matches("* is *, was *", "player.state is \"é\", was null"));
     assert!(matches("a*b", "ab") && matches("a*b", "abab") && !matches("a*b", "aba"));
+    assert!(matches("game #: * is #, was 1#", "game 7: a is 12, was 10"));
+    assert!(!matches("is #, was #", "is missing, was 1") && !matches("is #", "is ") && !matches("#", "1.5"));
     assert!(matches("is (1|2), was (3|*)", "is 2, was 9"));
     assert!(!matches("is (1|2), was 3", "is 12, was 3"));
     assert!(matches("Bad password (it's case sensitive).", "Bad password (it's case sensitive)."));

@@ -30,12 +30,12 @@ impl<'a> Explanation<'a> {
         Self { differences, held: BTreeSet::new(), used: Used::new() }
     }
 
-    /// Explains the findings of one client in one piece. In `history`, that piece has the number of
-    /// the findings' section, and everything before it smaller numbers.
+    /// Explains the findings of one client in some pieces, each of which is a section of `history`,
+    /// in which everything before it has smaller numbers.
     pub fn explain(&mut self, history: &History, findings: Vec<Finding>) -> Vec<Explained<'a>> {
         let differences = self.differences;
         // Consequences may be due to something that was itself no finding of this piece.
-        let section = findings.first().map_or(1, |finding| finding.section);
+        let section = findings.iter().map(|finding| finding.section).max().unwrap_or(1);
         for (number, difference) in differences.0.iter().enumerate() {
             let matters = || {
                 let whats = || findings.iter().map(|finding| &finding.what);

@@ -20,7 +20,7 @@ use crate::exit::Failure;
 use disk::{Bounds, Disk};
 use folder::Directory;
 use recorder::Recorder;
-use scrub::Scrubber;
+pub(crate) use scrub::Scrubber;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {

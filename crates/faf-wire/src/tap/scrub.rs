@@ -30,7 +30,7 @@ const OF_GAME: &str = r#""target":"game""#;
 const DEPTH_LIMIT: u32 = 3;
 
 /// Replaces secrets by digests.
-pub(super) struct Scrubber {
+pub(crate) struct Scrubber {
     digests: Digests,
     keep: Keep,
     signs: Vec<Finder<'static>>,
@@ -47,7 +47,7 @@ enum Addresses {
 }
 
 impl Scrubber {
-    pub(super) fn new(key: &[u8; 32], keep: Keep) -> Self {
+    pub(crate) fn new(key: &[u8; 32], keep: Keep) -> Self {
         Self {
             digests: Digests::new(key),
             keep,
@@ -65,7 +65,7 @@ impl Scrubber {
     ///
     /// # Errors
     /// If nothing could be made of it, which has not been seen.
-    pub(super) fn message(&self, message: Message, client: IpAddr) -> Result<Message, DecodeError> {
+    pub(crate) fn message(&self, message: Message, client: IpAddr) -> Result<Message, DecodeError> {
         let text = message.as_str();
         let is_of_game = self.of_game.find(text.as_bytes()).is_some();
         let addresses = match (self.keep.addresses, is_of_game) {
@@ -134,6 +134,11 @@ impl Scrubber {
             start.is_some_and(|end| end.eq_ignore_ascii_case(ending))
         };
         SECRETS.iter().any(ends_with) || (!self.keep.unique_ids && key.eq_ignore_ascii_case(UNIQUE_ID))
+    }
+
+    /// Returns whether a path such as `list[3].password` leads to a secret, or into one.
+    pub(crate) fn is_secret_path(&self, path: &str) -> bool {
+        path.split(['.', '[', ']']).any(|member| self.is_secret(member))
     }
 
     /// Replaces addresses in a text.
