@@ -47,11 +47,17 @@ fn every_change_of_a_recording_is_found() {
             for section in sections(&transcript) {
                 let section = Arc::new(section);
                 let recorded = Arc::new(section.with(&transcript, &section.records));
-                assert_eq!(compare::transcripts(&recorded, &recorded), [], "{name}, section {}", section.number);
+                assert_eq!(
+                    compare::transcripts(&recorded, &recorded),
+                    [],
+                    "{name}, section {}",
+                    section.number
+                );
                 for mutation in mutations(&section.records, &section.clients, &mut known) {
                     number += 1;
                     let changed = section.with(&transcript, &mutation.records);
-                    let (name, history) = (name.clone(), (number % SAMPLE == 0).then(|| Arc::clone(&history)));
+                    let (name, history) =
+                        (name.clone(), (number % SAMPLE == 0).then(|| Arc::clone(&history)));
                     let (section, recorded) = (Arc::clone(&section), Arc::clone(&recorded));
                     sender.send(Change { name, section, recorded, mutation, changed, history }).unwrap();
                 }
@@ -62,7 +68,11 @@ fn every_change_of_a_recording_is_found() {
     let Outcome { count, missed, ignored, explained } = outcome.into_inner().unwrap();
     assert!(count > 10_000, "{count} changes");
     assert!(missed.is_empty(), "of {count} changes, nobody notices\n{}", shown(&missed));
-    assert!(explained.is_empty(), "of {count} changes, the list of differences explains\n{}", shown(&explained));
+    assert!(
+        explained.is_empty(),
+        "of {count} changes, the list of differences explains\n{}",
+        shown(&explained)
+    );
     let unused: Vec<&str> = ignored::RULES.iter().copied().filter(|rule| !ignored.contains(rule)).collect();
     assert!(unused.is_empty(), "rules that ignore nothing: {unused:?}");
 }
@@ -91,7 +101,10 @@ impl Change {
     fn try_out(&self) -> (Found, Vec<String>) {
         let mut findings = compare::transcripts(&self.recorded, &self.changed);
         if findings.is_empty() {
-            return (ignored::rule(&self.section, &self.mutation).map_or(Found::No, Found::Ignored), Vec::new());
+            return (
+                ignored::rule(&self.section, &self.mutation).map_or(Found::No, Found::Ignored),
+                Vec::new(),
+            );
         }
         let Some(history) = &self.history else { return (Found::Yes, Vec::new()) };
         for finding in &mut findings {
@@ -131,7 +144,9 @@ impl Outcome {
         self.count += 1;
         match found {
             Found::Yes => {}
-            Found::No => self.missed.entry(format!("{kind:?} {place}")).or_insert((0, example.clone())).0 += 1,
+            Found::No => {
+                self.missed.entry(format!("{kind:?} {place}")).or_insert((0, example.clone())).0 += 1
+            }
             Found::Ignored(rule) => drop(self.ignored.insert(rule)),
         }
         for line in explained.into_iter().filter(|line| !explained::is_right(line, *kind)) {
