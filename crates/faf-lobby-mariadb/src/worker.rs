@@ -103,65 +103,44 @@ fn spawn(name: &str, mut worker: Worker, jobs: Arc<Mutex<Receiver<Job>>>) -> io:
     Ok(())
 }
 
-impl MariaDb {
+macro_rules! ways_to_run {
+    ($( $(#[$doc:meta])* $name:ident: $queue:ident, $mode:ident; )*) => {
+        impl MariaDb { $(
+            $(#[$doc])*
+            pub(crate) fn $name<T: Send + 'static, Q>(
+                &self,
+                family: Family,
+                queries: Q,
+            ) -> impl Pending<T> + use<T, Q>
+            where
+                Q: Fn(&mut Session) -> Result<T> + Send + 'static,
+            {
+                self.run(&self.queues.$queue, family, Mode::$mode, queries)
+            }
+        )* }
+    };
+}
+
+ways_to_run! {
     /// Runs queries that change nothing.
-    pub(crate) fn read<T: Send + 'static, Q>(&self, family: Family, queries: Q) -> impl Pending<T> + use<T, Q>
-    where
-        Q: Fn(&mut Session) -> Result<T> + Send + 'static,
-    {
-        self.run(&self.queues.others, family, Mode::Read, queries)
-    }
+    read: others, Read;
 
     /// Runs queries that change nothing and see the same state of the database.
-    pub(crate) fn snapshot<T: Send + 'static, Q>(
-        &self,
-        family: Family,
-        queries: Q,
-    ) -> impl Pending<T> + use<T, Q>
-    where
-        Q: Fn(&mut Session) -> Result<T> + Send + 'static,
-    {
-        self.run(&self.queues.others, family, Mode::Snapshot, queries)
-    }
+    snapshot: others, Snapshot;
 
     /// Runs a single statement that changes something.
-    pub(crate) fn statement<T: Send + 'static, Q>(
-        &self,
-        family: Family,
-        queries: Q,
-    ) -> impl Pending<T> + use<T, Q>
-    where
-        Q: Fn(&mut Session) -> Result<T> + Send + 'static,
-    {
-        self.run(&self.queues.others, family, Mode::Statement, queries)
-    }
+    statement: others, Statement;
 
     /// Runs queries in one transaction: all of them take effect, or none. They may run several
     /// times, because a transaction that ends in a deadlock is repeated.
-    pub(crate) fn write<T: Send + 'static, Q>(
-        &self,
-        family: Family,
-        queries: Q,
-    ) -> impl Pending<T> + use<T, Q>
-    where
-        Q: Fn(&mut Session) -> Result<T> + Send + 'static,
-    {
-        self.run(&self.queues.others, family, Mode::Transaction, queries)
-    }
+    write: others, Transaction;
 
     /// Like [`write`](Self::write), but such transactions are carried out one after the other, in
     /// the order in which they were queued.
-    pub(crate) fn write_in_order<T: Send + 'static, Q>(
-        &self,
-        family: Family,
-        queries: Q,
-    ) -> impl Pending<T> + use<T, Q>
-    where
-        Q: Fn(&mut Session) -> Result<T> + Send + 'static,
-    {
-        self.run(&self.queues.games, family, Mode::Transaction, queries)
-    }
+    write_in_order: games, Transaction;
+}
 
+impl MariaDb {
     /// Runs queries on a thread. They are queued when this function returns; the future only awaits
     /// the result.
     fn run<T: Send + 'static, Q>(
