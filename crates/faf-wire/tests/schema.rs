@@ -42,5 +42,5 @@ async fn wrong_usage_and_files_that_cannot_be_written_have_their_exit_codes() {
     let inside = file.path().join("inside");
     let failed =
         Tool::run(&["schema", "--format", "asyncapi", "--output", inside.to_str().unwrap()], b"").await;
-    failed.assert_failed(1, "inside");
+    failed.assert_failed(1, file.path().to_str().unwrap());
 }

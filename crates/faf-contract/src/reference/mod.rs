@@ -256,16 +256,11 @@ pub(crate) fn anchor(heading: &str) -> String {
 
 /// Turns the numbers of sections into links to the specification.
 fn spec(text: &str) -> String {
-    const PAGES: [&str; 4] = ["games", "parties", "matchmaking", "wire"];
+    const PAGES: [&str; 5] = ["session", "games", "parties", "matchmaking", "wire"];
 
-    let mut text = text.to_owned();
-    for page in PAGES {
-        text = text.replace(&format!("{page}.md section"), &format!("[{page}](spec/{page}.md), section"));
-    }
-    for word in ["section ", "sections "] {
-        text = text.replace(&format!("({word}"), &format!("([session](spec/session.md), {word}"));
-    }
-    text
+    PAGES.iter().fold(text.to_owned(), |text, page| {
+        text.replace(&format!("{page}.md section"), &format!("[{page}.md](spec/{page}.md) section"))
+    })
 }
 
 /// Returns a text for a cell of a table.

@@ -38,7 +38,12 @@ impl Documentation {
             }
         }
         paragraphs.retain(|paragraph| !paragraph.is_empty());
-        Self { text: without_links(&paragraphs.join("\n\n")), examples }
+        let mut text = without_links(&paragraphs.join("\n\n"));
+        // In the tables, sections without a page are those of session.md.
+        for word in ["(section ", "(sections "] {
+            text = text.replace(word, &format!("(session.md {}", &word[1..]));
+        }
+        Self { text, examples }
     }
 }
 
@@ -87,9 +92,12 @@ mod tests {
     #[test]
     fn documentation_becomes_paragraphs_and_examples() {
         let read = Documentation::of(
-            "One\ntwo, with [`state`](Player::state).\n\n1. First\n   of two\n2. [`ServerMessage::Pong`]\n\n```json\n{\"command\":\n\"x\"}\n```",
+            "One\ntwo (section 3), with [`state`](Player::state).\n\n1. First\n   of two\n2. [`ServerMessage::Pong`]\n\n```json\n{\"command\":\n\"x\"}\n```",
         );
-        assert_eq!(read.text, "One two, with `state`.\n\n1. First of two\n\n2. `Pong`");
+        assert_eq!(
+            read.text,
+            "One two (session.md section 3), with `state`.\n\n1. First of two\n\n2. `Pong`"
+        );
         assert_eq!(without_links("at most 10,000 ([`LIST_LIMIT`])."), "at most 10,000.");
         assert_eq!(read.examples, ["{\"command\":\"x\"}".parse().unwrap()]);
     }
