@@ -20,7 +20,7 @@ use crate::support::{get, soon};
 /// The log says this once all connections that have failed are used again.
 const OVER: &str = "the database can be used again";
 
-/// What happens to the database while a game ends.
+/// A fault of the database while a game ends.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     Killed,
