@@ -93,6 +93,8 @@ pub(super) struct Shape {
     pub(super) rest: Option<ShapeId>,
     /// The members of an object.
     pub(super) members: BTreeMap<String, Member>,
+    /// Number of members that must be there.
+    pub(super) required: usize,
     /// All other members of an object.
     pub(super) others: Others,
     /// The pattern of the names of members.
@@ -215,6 +217,7 @@ impl Shapes {
                     for (name, member) in value.as_object().into_iter().flatten() {
                         let is_required = is_required(schema, name);
                         let shape_of_member = self.inner(member, contract);
+                        shape.required += usize::from(is_required);
                         shape.members.insert(name.clone(), Member { shape: shape_of_member, is_required });
                     }
                 }
@@ -298,6 +301,7 @@ impl Shape {
             first: Vec::new(),
             rest: None,
             members: BTreeMap::new(),
+            required: 0,
             others: Others::Any,
             names: None,
             one_of: Vec::new(),

@@ -327,7 +327,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
         let mut required = 0;
         let mut of_one = 0;
         // Names are borrowed from the text unless they have escapes.
-        let mut present: Vec<&str> = Vec::new();
+        let mut present: Vec<&str> = Vec::with_capacity(shape.members.len());
         while let Some(name) = members.next_key::<Name<'de>>()? {
             let known = shape.members.get_key_value(&*name.0);
             if let Some((known, member)) = known {
@@ -363,7 +363,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
                 }
             }
         }
-        if required < shape.members.values().filter(|member| member.is_required).count() {
+        if required < shape.required {
             for (name, member) in &shape.members {
                 if member.is_required && !present.contains(&name.as_str()) {
                     self.report.add_at(Cow::Borrowed(name), Kind::MissingMember, "is missing");

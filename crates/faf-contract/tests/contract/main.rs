@@ -7,4 +7,5 @@ mod documents;
 mod examples;
 mod golden;
 mod mutations;
+mod ours;
 mod recorded;
