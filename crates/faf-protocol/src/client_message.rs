@@ -134,7 +134,7 @@ macro_rules! client_commands {
             }
         )? )*
 
-        #[cfg(feature = "contract")]
+        #[cfg(feature = "schemas")]
         #[allow(dead_code, reason = "only the descriptions of these types are used")]
         pub(crate) mod rows {
             use super::*;
@@ -474,8 +474,8 @@ trait Members: Sized {
 /// {"command": "social_remove", "foe": 42}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "contract", schemars(extend("oneOf" = [{"required": ["friend"]}, {"required": ["foe"]}])))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", schemars(extend("oneOf" = [{"required": ["friend"]}, {"required": ["foe"]}])))]
 pub struct SocialSubject {
     /// The friend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -495,7 +495,7 @@ pub struct SocialSubject {
 /// {"command": "avatar", "action": "select", "avatar": "https://example.org/a.png"}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(tag = "action")]
 pub enum AvatarAction {
     /// Asks for the avatars that were granted to the player.
@@ -505,11 +505,11 @@ pub enum AvatarAction {
     #[serde(rename = "select")]
     Select {
         /// URL of the avatar; `null` for no avatar.
-        #[cfg_attr(feature = "contract", schemars(with = "crate::contract::values::OrNull<String>"))]
+        #[cfg_attr(feature = "schemas", schemars(with = "crate::contract::values::OrNull<String>"))]
         avatar: Option<String>,
     },
     /// Selects a value that is not a text, and so not an avatar; ignored.
-    #[cfg_attr(feature = "contract", schemars(skip))]
+    #[cfg_attr(feature = "schemas", schemars(skip))]
     #[serde(rename = "select")]
     SelectOther {
         /// The value.
@@ -530,7 +530,7 @@ pub enum AvatarAction {
 /// {"command": "admin", "action": "closeFA", "user_id": 4}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(tag = "action")]
 pub enum AdminAction {
     /// Ends a player's game. Needs `ADMIN_KICK_SERVER`.
@@ -549,7 +549,7 @@ pub enum AdminAction {
     #[serde(rename = "broadcast")]
     Broadcast {
         /// The text; nothing happens if it is missing or empty.
-        #[cfg_attr(feature = "contract", schemars(with = "crate::contract::values::Text", required))]
+        #[cfg_attr(feature = "schemas", schemars(with = "crate::contract::values::Text", required))]
         #[serde(skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
@@ -557,13 +557,13 @@ pub enum AdminAction {
     #[serde(rename = "join_channel")]
     JoinChannel {
         /// The players; at most 10,000 ([`LIST_LIMIT`]).
-        #[cfg_attr(feature = "contract", schemars(length(max = LIST_LIMIT)))]
+        #[cfg_attr(feature = "schemas", schemars(length(max = LIST_LIMIT)))]
         user_ids: Vec<PlayerId>,
         /// The channel.
         channel: String,
     },
     /// An action that is not in this list; ignored.
-    #[cfg_attr(feature = "contract", schemars(skip))]
+    #[cfg_attr(feature = "schemas", schemars(skip))]
     #[serde(untagged)]
     Other {
         /// Name of the action.
@@ -581,7 +581,7 @@ pub enum AdminAction {
 /// {"command": "modvault", "type": "like", "uid": "74a9eeff"}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ModvaultAction {
     /// Asks for the hundred most liked mods.
@@ -600,7 +600,7 @@ pub enum ModvaultAction {
 
 /// Members of `InitiateTest`. With any other `target` the command is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct ConnectivityTest {
     /// Always `connectivity`.
     pub target: ConnectivityTarget,
@@ -608,7 +608,7 @@ pub struct ConnectivityTest {
 
 /// The only `target` other than `game`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ConnectivityTarget {
     /// The text `connectivity`.
@@ -629,11 +629,11 @@ pub enum ConnectivityTarget {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct SetPlayerVetoes {
     /// The whole selection; at most 10,000 elements ([`LIST_LIMIT`]). Of those for the same map,
     /// the last one counts.
-    #[cfg_attr(feature = "contract", schemars(length(max = LIST_LIMIT)))]
+    #[cfg_attr(feature = "schemas", schemars(length(max = LIST_LIMIT)))]
     pub vetoes: Vec<Veto>,
 }
 
@@ -641,7 +641,7 @@ pub struct SetPlayerVetoes {
 ///
 /// Numbers must be integers; texts of numbers and fractions are errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Veto {
     /// The bracket in which the map is not wanted.
     #[serde(rename = "matchmaker_queue_map_pool_id")]
@@ -650,7 +650,7 @@ pub struct Veto {
     #[serde(rename = "map_pool_map_version_id")]
     pub entry: PoolEntryId,
     /// Number of tokens; never negative.
-    #[cfg_attr(feature = "contract", schemars(range(min = 0)))]
+    #[cfg_attr(feature = "schemas", schemars(range(min = 0)))]
     #[serde(rename = "veto_tokens_applied", deserialize_with = "number_of_tokens")]
     pub tokens: i64,
 }

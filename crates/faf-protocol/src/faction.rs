@@ -9,7 +9,7 @@ use crate::json::loose::Loose;
 
 /// A side of the game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema), schemars(rename_all = "lowercase"))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema), schemars(rename_all = "lowercase"))]
 #[repr(u8)]
 pub enum Faction {
     /// United Earth Federation.

@@ -13,20 +13,20 @@ use crate::json::value::whole;
 /// Ids beyond `i32::MAX` are an error, because clients read ids as 32-bit integers (wire.md section
 /// 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct PlayerId(#[cfg_attr(feature = "contract", schemars(range(max = i32::MAX)))] pub u32);
+pub struct PlayerId(#[cfg_attr(feature = "schemas", schemars(range(max = i32::MAX)))] pub u32);
 
 /// Id of a game, read as [`PlayerId`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct GameId(#[cfg_attr(feature = "contract", schemars(range(max = i32::MAX)))] pub u32);
+pub struct GameId(#[cfg_attr(feature = "schemas", schemars(range(max = i32::MAX)))] pub u32);
 
 /// Number that a connection gets on [`ask_session`](crate::client_message::AskSession). It is
 /// neither secret nor unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct SessionNumber(pub u32);
 
@@ -34,13 +34,13 @@ pub struct SessionNumber(pub u32);
 /// `matchmaker_queue_map_pool`. A queue may use the same pool in several brackets (matchmaking.md
 /// M10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct BracketId(pub i64);
 
 /// Id of an entry of a map pool: a row of `map_pool_map_version`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct PoolEntryId(pub i64);
 

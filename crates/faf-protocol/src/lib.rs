@@ -37,13 +37,12 @@
 //! | commands of clients | [`client_message`] |
 //! | commands of the server | [`server_message`] |
 //!
-//! With the feature `contract`, `contract` describes every message in both directions, from the
-//! same rows.
+//! [`contract`] says when each message may be sent. With the feature `schemas` it also describes
+//! every message in both directions, from the same rows.
 //!
 //! Deliberate differences from the original server are listed in [`differences`].
 
 pub mod client_message;
-#[cfg(feature = "contract")]
 pub mod contract;
 mod country;
 #[doc = include_str!("differences.md")]

@@ -99,13 +99,11 @@ macro_rules! server_messages {
         $( $( server_messages! { members $wire $name ($($payload)+) $(#[$attribute])* { $($members)* } } )? )*
 
         /// The messages of the server, without their members: one for each row of the table.
-        #[cfg(feature = "contract")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ServerCommand {
             $( $(#[$doc])* $name, )*
         }
 
-        #[cfg(feature = "contract")]
         impl ServerCommand {
             /// All messages.
             pub const ALL: &[Self] = &[ $( Self::$name, )* ];
@@ -137,7 +135,7 @@ macro_rules! server_messages {
             }
         }
 
-        #[cfg(feature = "contract")]
+        #[cfg(feature = "schemas")]
         #[allow(dead_code, reason = "only the descriptions of these types are used")]
         pub(crate) mod rows {
             use super::*;
@@ -790,7 +788,7 @@ impl Notice {
 
 /// Effect of a [`Notice`] on the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeStyle {
     /// The text is information.
@@ -802,20 +800,20 @@ pub enum NoticeStyle {
     /// The client must end the game process now.
     Kill,
     /// Never sent by this server; clients know it.
-    #[cfg_attr(feature = "contract", schemars(skip))]
+    #[cfg_attr(feature = "schemas", schemars(skip))]
     Warning,
     /// Never sent by this server; old clients know it.
-    #[cfg_attr(feature = "contract", schemars(skip))]
+    #[cfg_attr(feature = "schemas", schemars(skip))]
     Scores,
     /// A style that is not in this list; clients treat it as `info`.
-    #[cfg_attr(feature = "contract", schemars(skip))]
+    #[cfg_attr(feature = "schemas", schemars(skip))]
     #[serde(untagged)]
     Other(String),
 }
 
 /// A player (section 7).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Player {
     /// Id of the account.
     pub id: PlayerId,
@@ -844,7 +842,7 @@ pub struct Player {
 
 /// The state of a player, as far as clients receive it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum PlayerState {
@@ -854,10 +852,10 @@ pub enum PlayerState {
 
 /// A picture beside a player's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Avatar {
     /// URL of the picture.
-    #[cfg_attr(feature = "contract", schemars(with = "crate::contract::values::Url"))]
+    #[cfg_attr(feature = "schemas", schemars(with = "crate::contract::values::Url"))]
     pub url: String,
     /// Tooltip; clients drop the whole message if it is `null`.
     pub tooltip: String,
@@ -869,7 +867,7 @@ pub struct Ratings(pub Vec<(Arc<str>, LeaderboardRating)>);
 
 /// The rating on one leaderboard.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct LeaderboardRating {
     /// Mean and deviation.
     pub rating: Rating,
@@ -889,7 +887,7 @@ pub struct Rating {
 
 /// One entry of [`GameInfo::teams_ids`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct GameTeam {
     /// Number of the team.
     pub team_id: i64,
@@ -904,7 +902,7 @@ pub struct TeamNames(pub BTreeMap<i64, Vec<String>>);
 
 /// The players outside of a game who see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
     /// All players except the host's foes.
@@ -915,7 +913,7 @@ pub enum Visibility {
 
 /// State of a game, as clients see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum GameInfoState {
     /// The game is not open yet, or is over.
@@ -928,7 +926,7 @@ pub enum GameInfoState {
 
 /// The kind of a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum GameType {
@@ -951,15 +949,15 @@ fn serialize_games<S: Serializer>(games: &[Arc<GameInfo>], serializer: S) -> Res
 
 /// A queue of the matchmaker, in `matchmaker_info`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct QueueInfo {
     /// Technical name of the queue.
     pub queue_name: String,
     /// Time of the next round: ISO 8601, UTC.
-    #[cfg_attr(feature = "contract", schemars(with = "crate::contract::values::Time"))]
+    #[cfg_attr(feature = "schemas", schemars(with = "crate::contract::values::Time"))]
     pub queue_pop_time: String,
     /// Seconds until the next round, to hundredths; negative while a round waits or runs.
-    #[cfg_attr(feature = "contract", schemars(extend("x-unit" = "seconds")))]
+    #[cfg_attr(feature = "schemas", schemars(extend("x-unit" = "seconds")))]
     pub queue_pop_time_delta: f64,
     /// Number of players who search in the queue.
     pub num_players: u32,
@@ -969,18 +967,18 @@ pub struct QueueInfo {
     /// The same for a narrower range.
     pub boundary_75s: Arc<[[i32; 2]]>,
     /// Number of players in a team.
-    #[cfg_attr(feature = "contract", schemars(range(min = 1)))]
+    #[cfg_attr(feature = "schemas", schemars(range(min = 1)))]
     pub team_size: u32,
     /// Whole seconds within which half of all searches are matched, from those of the last hour;
     /// missing if fewer are, or if nothing is known. Only this server sends it.
-    #[cfg_attr(feature = "contract", schemars(with = "Option<crate::contract::values::Seconds>"))]
+    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::contract::values::Seconds>"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated_wait_seconds: Option<u64>,
 }
 
 /// Whether a search goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SearchState {
     /// It has begun.
@@ -991,18 +989,18 @@ pub enum SearchState {
 
 /// A player who may not search for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct TimeoutEnd {
     /// The player.
     pub player: PlayerId,
     /// End of the time-out: ISO 8601, UTC.
-    #[cfg_attr(feature = "contract", schemars(with = "crate::contract::values::Time"))]
+    #[cfg_attr(feature = "schemas", schemars(with = "crate::contract::values::Time"))]
     pub expires_at: String,
 }
 
 /// The reason why a player cannot join a game.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GameJoinFailure {
     /// The game does not exist.
@@ -1015,7 +1013,7 @@ pub enum GameJoinFailure {
 
 /// A member of a party.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct PartyMember {
     /// The player.
     pub player: PlayerId,

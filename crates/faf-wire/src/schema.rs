@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use faf_contract::{Contract, Document};
+use faf_contract::Document;
 
 use crate::exit::Failure;
 
@@ -24,15 +24,14 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, output: &mut impl Write) -> Result<(), Failure> {
-    let contract = Contract::new();
     let name = arguments.format.as_deref();
     let document = name.and_then(|name| Document::ALL.into_iter().find(|document| document.name() == name));
     match (document, &arguments.output) {
-        (Some(document), None) => output.write_all(document.write(&contract).as_bytes())?,
-        (Some(document), Some(file)) => write(file, &document.write(&contract))?,
+        (Some(document), None) => output.write_all(document.text().as_bytes())?,
+        (Some(document), Some(file)) => write(file, document.text())?,
         (None, Some(folder)) => {
             for document in Document::ALL {
-                write(&folder.join(document.file()), &document.write(&contract))?;
+                write(&folder.join(document.file()), document.text())?;
             }
         }
         (None, None) => unreachable!("clap has asked for one of them"),

@@ -13,11 +13,14 @@ use std::collections::HashMap;
 use std::fmt;
 
 use faf_protocol::Message;
-use faf_protocol::contract::{Contract, Sender};
+use faf_protocol::contract::Sender;
 use faf_protocol::gpgnet::GpgNetMessage;
 use serde::de::DeserializeSeed;
+use serde_json::{Map, Value};
 
-use shape::{ShapeId, Shapes};
+use crate::documents::Document;
+
+use shape::{Reader, ShapeId, Shapes};
 use walk::{Report, Walk, quoted};
 
 /// The direction of a message on a connection between a client and a server.
@@ -118,7 +121,7 @@ pub struct Checker {
     shapes: Shapes,
     /// The messages by sender and command. Of several with one name, the last one counts unless the
     /// message has a member that only an earlier one has.
-    messages: HashMap<Sender, HashMap<&'static str, Vec<Entry>>>,
+    messages: HashMap<Sender, HashMap<String, Vec<Entry>>>,
 }
 
 #[derive(Debug)]
@@ -126,7 +129,7 @@ struct Entry {
     key: String,
     shape: ShapeId,
     /// The member that makes a message this one.
-    needed: Option<&'static str>,
+    needed: Option<String>,
 }
 
 impl Default for Checker {
@@ -136,26 +139,33 @@ impl Default for Checker {
 }
 
 impl Checker {
-    /// Prepares the contract. It takes some milliseconds, so one checker should serve
-    /// all connections.
+    /// Prepares the contract: the document [`Document::JsonSchema`]. It takes some milliseconds, so
+    /// one checker should serve all connections.
     #[must_use]
     pub fn new() -> Self {
-        Self::of(&Contract::new())
+        let document: Value =
+            serde_json::from_str(Document::JsonSchema.text()).expect("a test compares the document");
+        Self::of(document["$defs"].as_object().expect("the document has definitions"))
     }
 
-    /// Prepares a contract.
+    /// Prepares the definitions of a contract.
     ///
     /// # Panics
-    /// If the contract uses a keyword of JSON Schema that the checker does not know.
-    #[must_use]
-    pub fn of(contract: &Contract) -> Self {
-        let (shapes, ids) = Shapes::of(contract);
+    /// If a message's name or a keyword of JSON Schema is not known here, so that nothing
+    /// stays unchecked.
+    fn of(definitions: &Map<String, Value>) -> Self {
+        let mut reader = Reader::new(definitions);
         let mut messages: HashMap<_, HashMap<_, Vec<Entry>>> = HashMap::new();
-        for (entry, shape) in contract.entries.iter().zip(ids) {
-            let entries = messages.entry(entry.sender).or_default().entry(entry.command).or_default();
-            entries.push(Entry { key: entry.key.clone(), shape, needed: entry.needed });
+        for key in definitions.keys() {
+            let Some((sender, command, needed)) = message_of(key) else { continue };
+            let shape = reader.definition(key);
+            let entries = messages.entry(sender).or_default().entry(command.to_owned()).or_default();
+            entries.push(Entry { key: key.clone(), shape, needed: needed.map(str::to_owned) });
         }
-        Self { shapes, messages }
+        for entries in messages.values_mut().flat_map(HashMap::values_mut) {
+            entries.sort_by_key(|entry| entry.needed.is_none());
+        }
+        Self { shapes: reader.finish(), messages }
     }
 
     /// Returns the key of a message in the contract, such as `client.game_join`; `None` for an
@@ -188,8 +198,25 @@ impl Checker {
             (Direction::ToClient, false) => Sender::Server,
             (Direction::ToClient, true) => Sender::ServerForGame,
         };
-        let is_this = |entry: &&Entry| entry.needed.is_none_or(|needed| message.get(needed).is_some());
+        let is_there = |needed: &String| message.get(needed).is_some();
+        let is_this = |entry: &&Entry| entry.needed.as_ref().is_none_or(is_there);
         self.messages.get(&sender)?.get(&*command)?.iter().find(is_this)
+    }
+}
+
+/// Returns the message that a definition describes: its sender, its command and the member without
+/// which it is another message; `None` for a value.
+///
+/// # Panics
+/// If it is a message, but not of a known sender or with further parts.
+fn message_of(key: &str) -> Option<(Sender, &str, Option<&str>)> {
+    let (name, rest) = key.split_once('.')?;
+    let sender = Sender::ALL.into_iter().find(|sender| sender.name() == name);
+    let sender = sender.unwrap_or_else(|| panic!("the contract has a message {key}"));
+    let mut parts = rest.split('.');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(command), needed, None) => Some((sender, command, needed)),
+        _ => panic!("the contract has a message {key}"),
     }
 }
 
@@ -211,6 +238,7 @@ fn unknown(direction: Direction, message: &Message) -> Violation {
 }
 
 /// Returns the words for a pattern of the contract.
+#[cfg(feature = "generate")]
 pub(crate) fn pattern_name(expression: &str) -> Option<&'static str> {
     pattern::Pattern::of(expression).map(|pattern| pattern.name)
 }
@@ -218,6 +246,46 @@ pub(crate) fn pattern_name(expression: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of(key: &str, schema: &str) -> Checker {
+        let definitions: Map<String, Value> =
+            serde_json::from_str(&format!(r#"{{"{key}":{schema}}}"#)).unwrap();
+        Checker::of(&definitions)
+    }
+
+    #[test]
+    fn the_name_of_a_definition_says_which_message_it_is() {
+        assert_eq!(message_of("Player"), None);
+        assert_eq!(message_of("to-server"), None);
+        assert_eq!(message_of("client.game_join"), Some((Sender::Client, "game_join", None)));
+        assert_eq!(message_of("server.game_info.games"), Some((Sender::Server, "game_info", Some("games"))));
+        let ping: Message = r#"{"command":"ping"}"#.parse().unwrap();
+        assert_eq!(of("client.ping", "{}").key(Direction::ToServer, &ping), Some("client.ping"));
+    }
+
+    #[test]
+    #[should_panic(expected = "the contract has a message peer.ping")]
+    fn a_message_of_an_unknown_sender_is_refused() {
+        of("peer.ping", "{}");
+    }
+
+    #[test]
+    #[should_panic(expected = "the contract has a message client.ping.a.b")]
+    fn a_message_with_further_parts_is_refused() {
+        of("client.ping.a.b", "{}");
+    }
+
+    #[test]
+    #[should_panic(expected = "the contract has the keyword multipleOf")]
+    fn an_unknown_keyword_is_refused() {
+        of("client.ping", r#"{"multipleOf":2}"#);
+    }
+
+    #[test]
+    #[should_panic(expected = "the contract has no definition Nothing")]
+    fn a_reference_without_a_definition_is_refused() {
+        of("client.ping", r##"{"properties":{"a":{"$ref":"#/$defs/Nothing"}}}"##);
+    }
 
     fn found(direction: Direction, text: &str) -> Vec<String> {
         let found = Checker::new().check(direction, &text.parse().unwrap());

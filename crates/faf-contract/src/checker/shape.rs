@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use faf_protocol::contract::Contract;
 use serde_json::{Map, Value};
 
 use super::pattern::Pattern;
@@ -137,56 +136,64 @@ pub(super) enum Others {
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
     all: Vec<Shape>,
-    /// The shapes of definitions, by name.
-    named: HashMap<String, ShapeId>,
 }
 
 impl Shapes {
-    /// Reads all messages of a contract, and returns their shapes in order.
-    ///
-    /// # Panics
-    /// If the contract uses a keyword of JSON Schema that is not known here, so that nothing
-    /// stays unchecked.
-    pub(super) fn of(contract: &Contract) -> (Self, Vec<ShapeId>) {
-        let mut shapes = Self::default();
-        let entries = contract.entries.iter();
-        let ids = entries.map(|entry| shapes.definition(&entry.key, contract)).collect();
-        (shapes, ids)
-    }
-
     pub(super) fn get(&self, id: ShapeId) -> &Shape {
         &self.all[id.0]
     }
+}
 
-    fn definition(&mut self, name: &str, contract: &Contract) -> ShapeId {
+/// Reads definitions into shapes.
+pub(super) struct Reader<'a> {
+    shapes: Shapes,
+    definitions: &'a Map<String, Value>,
+    /// The shapes of definitions, by name.
+    named: HashMap<&'a str, ShapeId>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(definitions: &'a Map<String, Value>) -> Self {
+        Self { shapes: Shapes::default(), definitions, named: HashMap::new() }
+    }
+
+    pub(super) fn finish(self) -> Shapes {
+        self.shapes
+    }
+
+    /// Reads a definition and all that it refers to.
+    ///
+    /// # Panics
+    /// If there is none, or it uses a keyword of JSON Schema that is not known here, so that
+    /// nothing stays unchecked.
+    pub(super) fn definition(&mut self, name: &'a str) -> ShapeId {
         if let Some(id) = self.named.get(name) {
             return *id;
         }
-        let schema = match contract.by_key(name) {
-            Some(entry) => &entry.schema,
-            None => contract.values[name].as_object().expect("a definition is an object"),
-        };
+        let definitions = self.definitions;
+        let schema = definitions.get(name).and_then(Value::as_object);
+        let schema = schema.unwrap_or_else(|| panic!("the contract has no definition {name}"));
         // The place is taken first, as a definition may contain itself.
         let id = self.add(Shape::any());
-        self.named.insert(name.to_owned(), id);
-        self.all[id.0] = self.read(schema, contract);
+        self.named.insert(name, id);
+        self.shapes.all[id.0] = self.read(schema);
         id
     }
 
     fn add(&mut self, shape: Shape) -> ShapeId {
-        self.all.push(shape);
-        ShapeId(self.all.len() - 1)
+        self.shapes.all.push(shape);
+        ShapeId(self.shapes.all.len() - 1)
     }
 
-    fn inner(&mut self, schema: &Value, contract: &Contract) -> ShapeId {
+    fn inner(&mut self, schema: &'a Value) -> ShapeId {
         match schema {
             Value::Object(schema) => match schema.get("$ref").and_then(Value::as_str) {
                 Some(target) => {
                     let name = target.strip_prefix("#/$defs/").expect("references are to definitions");
-                    self.definition(name, contract)
+                    self.definition(name)
                 }
                 None => {
-                    let shape = self.read(schema, contract);
+                    let shape = self.read(schema);
                     self.add(shape)
                 }
             },
@@ -195,7 +202,7 @@ impl Shapes {
         }
     }
 
-    fn read(&mut self, schema: &Map<String, Value>, contract: &Contract) -> Shape {
+    fn read(&mut self, schema: &'a Map<String, Value>) -> Shape {
         let mut shape = Shape::any();
         for (keyword, value) in schema {
             match keyword.as_str() {
@@ -210,13 +217,13 @@ impl Shapes {
                 "minItems" => shape.count.0 = size(value),
                 "maxItems" => shape.count.1 = size(value),
                 "prefixItems" => {
-                    shape.first = list(value).iter().map(|item| self.inner(item, contract)).collect();
+                    shape.first = list(value).iter().map(|item| self.inner(item)).collect();
                 }
-                "items" => shape.rest = Some(self.inner(value, contract)),
+                "items" => shape.rest = Some(self.inner(value)),
                 "properties" => {
                     for (name, member) in value.as_object().into_iter().flatten() {
                         let is_required = is_required(schema, name);
-                        let shape_of_member = self.inner(member, contract);
+                        let shape_of_member = self.inner(member);
                         shape.required += usize::from(is_required);
                         shape.members.insert(name.clone(), Member { shape: shape_of_member, is_required });
                     }
@@ -225,7 +232,7 @@ impl Shapes {
                     shape.others = match value {
                         Value::Bool(false) => Others::Refused,
                         Value::Bool(true) => Others::Any,
-                        other => Others::Like(self.inner(other, contract)),
+                        other => Others::Like(self.inner(other)),
                     };
                 }
                 "propertyNames" => shape.names = Some(pattern(&value["pattern"])),
@@ -234,13 +241,13 @@ impl Shapes {
                     shape.one_of = names.filter_map(Value::as_str).map(str::to_owned).collect();
                 }
                 "oneOf" | "anyOf" => {
-                    let branches = list(value).iter().map(|branch| self.inner(branch, contract)).collect();
+                    let branches = list(value).iter().map(|branch| self.inner(branch)).collect();
                     self.distinguish(&mut shape, branches);
                 }
                 // Read with the members.
                 "required" => {}
                 // Only for readers.
-                "title" | "description" | "deprecated" | "format" | "x-unit" => {}
+                "title" | "description" | "deprecated" | "examples" | "format" | "x-unit" => {}
                 other => panic!("the contract has the keyword {other}"),
             }
         }
@@ -248,15 +255,15 @@ impl Shapes {
     }
 }
 
-impl Shapes {
+impl Reader<'_> {
     /// Finds the sign that tells branches apart.
     fn distinguish(&self, shape: &mut Shape, branches: Vec<ShapeId>) {
-        let constant = |id: ShapeId| match self.get(id).allowed.as_slice() {
+        let constant = |id: ShapeId| match self.shapes.get(id).allowed.as_slice() {
             [only] => Some(only.clone()),
             _ => None,
         };
         let constants = |find: &dyn Fn(&Shape) -> Option<ShapeId>| -> Option<Vec<(Value, ShapeId)>> {
-            branches.iter().map(|id| Some((constant(find(self.get(*id))?)?, *id))).collect()
+            branches.iter().map(|id| Some((constant(find(self.shapes.get(*id))?)?, *id))).collect()
         };
         // A list of values with a text for each.
         if let Some(values) = branches.iter().map(|id| constant(*id)).collect::<Option<Vec<_>>>() {
@@ -267,7 +274,7 @@ impl Shapes {
             shape.branches = Branches::ByFirst(tagged);
             return;
         }
-        let first = branches.first().map(|id| self.get(*id));
+        let first = branches.first().map(|id| self.shapes.get(*id));
         // `command` is a constant, too, but the same in all branches.
         for name in first.into_iter().flat_map(|branch| branch.members.keys()) {
             let find = |branch: &Shape| branch.members.get(name).map(|member| member.shape);
@@ -280,7 +287,7 @@ impl Shapes {
                 return;
             }
         }
-        let kinds = branches.iter().map(|id| self.get(*id).kinds.0);
+        let kinds = branches.iter().map(|id| self.shapes.get(*id).kinds.0);
         let all = kinds.clone().fold(0, |bits, kinds| bits | kinds);
         let count: u32 = kinds.map(u8::count_ones).sum();
         assert_eq!(all.count_ones(), count, "the contract has branches that cannot be told apart");

@@ -5,7 +5,8 @@ use schemars::Schema;
 use schemars::transform::{RemoveRefSiblings, ReplacePrefixItems, Transform};
 use serde_json::{Map, Value, json};
 
-use super::{examples, pretty, value};
+use super::examples;
+use super::generate::{pretty, value};
 
 /// Returns an AsyncAPI 3.0 document from the server's side: it receives what clients send.
 pub(super) fn document(contract: &Contract) -> String {

@@ -3,7 +3,7 @@
 use faf_protocol::contract::{Contract, Entry};
 use serde_json::{Map, Value, json};
 
-use super::pretty;
+use super::generate::{pretty, value};
 
 /// Returns JSON Schema 2020-12 for all messages.
 ///
@@ -17,7 +17,7 @@ pub(super) fn document(contract: &Contract) -> String {
     let mut definitions: Map<String, Value> = contract.values.clone();
     for Entry { key, schema, examples, .. } in &contract.entries {
         let mut schema = schema.clone();
-        schema.insert("examples".to_owned(), examples.iter().map(super::value).collect());
+        schema.insert("examples".to_owned(), examples.iter().map(value).collect());
         definitions.insert(key.clone(), schema.into());
     }
     definitions.insert(

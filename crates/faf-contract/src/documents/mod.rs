@@ -1,14 +1,13 @@
 //! The documents that are made from the contract.
 
+#[cfg(feature = "generate")]
 mod asyncapi;
+#[cfg(feature = "generate")]
 pub mod examples;
+#[cfg(feature = "generate")]
+mod generate;
+#[cfg(feature = "generate")]
 mod json_schema;
-
-use faf_protocol::Message;
-use faf_protocol::contract::Contract;
-use serde_json::Value;
-
-use crate::reference;
 
 /// A document that is made from the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,38 +44,13 @@ impl Document {
         }
     }
 
-    /// Writes the document; it ends with a line feed.
+    /// Returns the document as it is in the repository; it ends with a line feed.
     #[must_use]
-    pub fn write(self, contract: &Contract) -> String {
+    pub const fn text(self) -> &'static str {
         match self {
-            Self::JsonSchema => json_schema::document(contract),
-            Self::AsyncApi => asyncapi::document(contract),
-            Self::Reference => reference::page(contract),
+            Self::JsonSchema => include_str!("../../../../docs/protocol/faf-lobby.schema.json"),
+            Self::AsyncApi => include_str!("../../../../docs/protocol/asyncapi.json"),
+            Self::Reference => include_str!("../../../../docs/src/reference.md"),
         }
     }
-}
-
-/// Returns JSON over several lines, with the members of objects in the order of the alphabet.
-fn pretty(value: &Value) -> String {
-    let mut text = serde_json::to_string_pretty(&sorted(value)).expect("a tree is JSON");
-    text.push('\n');
-    text
-}
-
-/// Sorts all members, which `serde_json` does not do if any crate has asked it for their order.
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_by_key(|(name, _)| *name);
-            Value::Object(members.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect())
-        }
-        Value::Array(elements) => elements.iter().map(sorted).collect(),
-        other => other.clone(),
-    }
-}
-
-/// Returns a message as a tree.
-fn value(message: &Message) -> Value {
-    serde_json::from_str(message.as_str()).expect("a message is JSON")
 }

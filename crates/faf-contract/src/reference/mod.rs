@@ -21,7 +21,7 @@ const TEXT: usize = 90;
 const HEAD: &str = "\
 # Reference
 
-<!-- Made by `faf-wire schema --format reference` from the tables in crates/faf-protocol. Do not edit. -->
+<!-- Made from the tables in crates/faf-protocol: docs/src/guide/contract.md says how. Do not edit. -->
 
 Every message between clients and the lobby server, made from the code that reads and writes them. The same is there for programs:
 [JSON Schema](../protocol/faf-lobby.schema.json) and [AsyncAPI](../protocol/asyncapi.json);

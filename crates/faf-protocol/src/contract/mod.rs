@@ -1,42 +1,39 @@
-//! The contract: every message in both directions, described by the rows of the tables that read
-//! and write it.
+//! The contract: when each message may be sent, what follows it, and with the feature `schemas` its
+//! description.
 //!
-//! The rows of [`client_message`](crate::client_message), [`server_message`](crate::server_message)
-//! and [`gpgnet`](crate::gpgnet) name the members with their types, documentation and examples. A
-//! member that is in a row is in the contract, because both come from the same tokens. When a
-//! message may be sent and what follows it is said in [`Rules`], whose tables do not compile
+//! When a message may be sent and what follows it is said in [`Rules`], whose tables do not compile
 //! if a command is missing.
 //!
-//! Messages of clients are described as it is right to send them, although the server tolerates
-//! more; messages of the server as this server and FAF's send them.
-//!
-//! ```
-//! use faf_protocol::contract::{Contract, Sender};
-//!
-//! let contract = Contract::new();
-//! let join = contract.entry(Sender::Client, "game_join").unwrap();
-//! assert_eq!(join.schema["required"], serde_json::json!(["command", "uid"]));
-//! ```
-//!
-//! Needs the feature `contract`.
+//! With the feature `schemas`, `Contract` describes every message in both directions. The rows of
+//! [`client_message`](crate::client_message), [`server_message`](crate::server_message) and
+//! [`gpgnet`](crate::gpgnet) name the members with their types, documentation and examples. A
+//! member that is in a row is in the contract, because both come from the same tokens. Messages of
+//! clients are described as it is right to send them, although the server tolerates more; messages
+//! of the server as this server and FAF's send them.
 
+#[cfg(feature = "schemas")]
 mod assemble;
 mod client;
+#[cfg(feature = "schemas")]
+mod entry;
 mod game;
+#[cfg(feature = "schemas")]
 pub(crate) mod rows;
 mod server;
+#[cfg(feature = "schemas")]
 mod text;
+#[cfg(feature = "schemas")]
 pub(crate) mod values;
-
-use serde_json::{Map, Value};
 
 use crate::client_message::ClientCommand;
 use crate::gpgnet::{CommandForGame, GameCommand};
-use crate::message::Message;
 
 pub use client::ClientRules;
+#[cfg(feature = "schemas")]
+pub use entry::{Contract, Entry};
 pub use game::{ForGameRules, GameRules, Phase};
 pub use server::ServerRules;
+#[cfg(feature = "schemas")]
 pub use values::UNIT;
 
 pub use crate::server_message::ServerCommand;
@@ -116,53 +113,6 @@ pub enum Rules {
     Server(ServerRules),
     /// Of a server's message for the game.
     ServerForGame(ForGameRules),
-}
-
-/// One message of the contract.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// The sender.
-    pub sender: Sender,
-    /// The name of the command on the wire.
-    pub command: &'static str,
-    /// A name that is unique in the contract: `client.game_join`, `server.game_info`.
-    pub key: String,
-    /// Documentation as Markdown; paragraphs are separated by an empty line.
-    pub text: String,
-    /// The examples of the row, at least one.
-    pub examples: Vec<Message>,
-    /// The schema of the whole message: JSON Schema 2020-12. It refers to other definitions as
-    /// `#/$defs/NAME`.
-    pub schema: Map<String, Value>,
-    /// The member without which a message of this name is a later entry.
-    pub needed: Option<&'static str>,
-    /// The facts that the row does not say.
-    pub rules: Rules,
-}
-
-/// All messages of the protocol.
-#[derive(Debug, Clone)]
-pub struct Contract {
-    /// The messages: those of clients, of the server, of the game and for the game, each in the
-    /// order of its table.
-    pub entries: Vec<Entry>,
-    /// Schemas of the values that several messages have, by name.
-    pub values: Map<String, Value>,
-}
-
-impl Contract {
-    /// Returns the first message of this sender with this name. The server has two `game_info`, of
-    /// which the list comes first.
-    #[must_use]
-    pub fn entry(&self, sender: Sender, command: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.sender == sender && entry.command == command)
-    }
-
-    /// Returns the message with this key.
-    #[must_use]
-    pub fn by_key(&self, key: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.key == key)
-    }
 }
 
 macro_rules! keys {

@@ -23,7 +23,7 @@ macro_rules! commands {
         $($table:tt)*
     ) => {
         command_names! { $(#[$names_doc])* pub enum $names; $($table)* }
-        #[cfg(feature = "contract")]
+        #[cfg(feature = "schemas")]
         command_rows! { pub enum $names; $($table)* }
         commands! { $(#[$enum_doc])* pub enum $enum; $($table)* }
     };
@@ -143,7 +143,7 @@ macro_rules! command_names {
 }
 
 /// Describes a table of commands for the contract.
-#[cfg(feature = "contract")]
+#[cfg(feature = "schemas")]
 macro_rules! command_rows {
     (
         pub enum $names:ident;
@@ -191,7 +191,7 @@ macro_rules! command_rows {
     };
 }
 
-#[cfg(feature = "contract")]
+#[cfg(feature = "schemas")]
 pub(super) use command_rows;
 pub(super) use {command_names, commands};
 

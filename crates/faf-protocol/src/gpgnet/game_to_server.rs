@@ -3,7 +3,7 @@ use crate::json::Json;
 
 use super::GpgNetMessage;
 use super::arguments::{ArgumentError, Arguments};
-#[cfg(feature = "contract")]
+#[cfg(feature = "schemas")]
 use super::command_table::command_rows;
 use super::command_table::{Argument, command_names, commands};
 
@@ -237,7 +237,7 @@ commands! {
 }
 
 /// The types of the arguments as the contract describes them: games also write numbers as text.
-#[cfg(feature = "contract")]
+#[cfg(feature = "schemas")]
 mod described {
     pub(super) use super::{GameMods, GameState};
     pub(super) use crate::contract::values::{
@@ -248,7 +248,7 @@ mod described {
 
 /// State of a game process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub enum GameState {
     /// The process has started, and waits for the order to host or to join.
     Idle,
@@ -259,7 +259,7 @@ pub enum GameState {
     /// The process has ended; sent by the client on its behalf.
     Ended,
     /// A state that is not in this list.
-    #[cfg_attr(feature = "contract", schemars(skip))]
+    #[cfg_attr(feature = "schemas", schemars(skip))]
     Other(String),
 }
 

@@ -3,7 +3,7 @@ use crate::json::Json;
 
 use super::GpgNetMessage;
 use super::arguments::{ArgumentError, Arguments};
-#[cfg(feature = "contract")]
+#[cfg(feature = "schemas")]
 use super::command_table::command_rows;
 use super::command_table::{Argument, command_names, commands};
 
@@ -74,7 +74,7 @@ commands! {
 }
 
 /// The types of the arguments as the contract describes them.
-#[cfg(feature = "contract")]
+#[cfg(feature = "schemas")]
 mod described {
     pub(super) use crate::ids::PlayerId;
     pub(super) use crate::json::Json;
