@@ -20,8 +20,9 @@ pub(crate) const QUEUE_LIMIT: usize = 64 * 1024 * 1024;
 /// everything else.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// Longest time for which bytes wait to become a batch.
-const BATCH_TIME: Duration = Duration::from_millis(50);
+/// Longest time for which bytes wait to become a batch. After a longer one, the thread would work
+/// for so long at a time that the thread which passes bytes on has to wait for a processor.
+const BATCH_TIME: Duration = Duration::from_millis(10);
 
 /// Bytes that an event counts for, apart from its copy.
 const EVENT: usize = size_of::<Event>();
