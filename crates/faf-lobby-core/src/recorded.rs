@@ -39,7 +39,8 @@ pub(crate) struct Recorded {
 }
 
 impl RecordedMatch {
-    /// Gives the players their recorded places: each exchanges its place with the player who has it.
+    /// Gives the players their recorded places: each exchanges its place with the player who
+    /// has it.
     pub(crate) fn arrange(&self, places: &mut [Place]) {
         for (player, slot) in &self.places {
             let position = |is_it: &dyn Fn(&Place) -> bool| places.iter().position(is_it);
@@ -107,7 +108,7 @@ impl Lobby {
     }
 }
 
-/// What the text of a recorded `authentication_failed` says about the credentials.
+/// The meaning of the texts of recorded `authentication_failed` messages.
 pub mod refusal {
     use crate::io::{RequestKind, TokenFault};
     use crate::request::CheckToken;

@@ -24,7 +24,7 @@ pub(super) struct Rounds {
     due: BTreeSet<(Duration, String)>,
 }
 
-/// What was seen of a queue.
+/// The announcements of a queue.
 #[derive(Debug, Default)]
 struct Seen {
     /// The time of the next round, as it was sent last, and the earliest time of the recording at
@@ -44,8 +44,8 @@ struct Found {
 }
 
 impl Rounds {
-    /// Notes the time of a queue's next round in a report that was recorded at `at`. If the time has
-    /// changed, the round that was announced before has been played.
+    /// Notes the time of a queue's next round in a report that was recorded at `at`. If the time
+    /// has changed, the round that was announced before has been played.
     pub(super) fn announce(&mut self, queue: &str, (pops_at, wait): &(String, Duration), at: Duration) {
         let seen = match self.queues.get_mut(queue) {
             Some(seen) => seen,
@@ -87,8 +87,8 @@ impl Rounds {
     }
 }
 
-/// Returns the matches of the round of a queue at this time, in which `player` gives the player of a
-/// connection.
+/// Returns the matches of the round of a queue at this time, in which `player` gives the player of
+/// a connection.
 pub(super) fn matches(
     ahead: &mut Ahead,
     queue: &str,
