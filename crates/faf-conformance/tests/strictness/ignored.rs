@@ -129,8 +129,11 @@ fn is_coalesced(section: &Section, mutation: &Mutation) -> bool {
     reports == changed_reports && lists == changed_lists && own.is_subset(&changed_own)
 }
 
+/// Reports by their receiver and their subject.
+type Reports = BTreeMap<(String, String), Value>;
+
 /// Returns the last report of each player and game to each client, and the lists at logins.
-fn last_reports(records: &[Record]) -> (BTreeMap<(String, String), Value>, Vec<&Value>, BTreeSet<&str>) {
+fn last_reports(records: &[Record]) -> (Reports, Vec<&Value>, BTreeSet<&str>) {
     let (mut reports, mut lists, mut own) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
     let (mut due, mut ids) = (BTreeSet::new(), BTreeMap::new());
     for record in records {

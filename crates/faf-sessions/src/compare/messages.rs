@@ -124,8 +124,9 @@ impl<'a> Report<'a> {
     /// Returns `None` for any other message, and for one with a member too many or of another type.
     /// It is then compared as a whole.
     pub(super) fn of(message: &'a Value) -> Option<Self> {
-        let list =
-            |member: &str| message.get(member).filter(|_| message.as_object().map_or(0, |m| m.len()) == 2);
+        let list = |member: &str| {
+            message.get(member).filter(|_| message.as_object().is_some_and(|members| members.len() == 2))
+        };
         match message["command"].as_str()? {
             "player_info" => entries(list("players")?, "id").map(Self::Players),
             "game_info" => match message.get("uid") {
@@ -150,7 +151,7 @@ pub fn broadcasts(expected: &[Value], received: &[Value]) -> Vec<String> {
         for body in bodies {
             match Report::of(body) {
                 Some(Report::Players(list)) => {
-                    players.extend(list.into_iter().map(|(id, p)| (id, p.clone())))
+                    players.extend(list.into_iter().map(|(id, p)| (id, p.clone())));
                 }
                 Some(Report::Games(list)) => {
                     games.extend(list.into_iter().map(|(uid, game)| (uid, constant_game(game.clone()))));
