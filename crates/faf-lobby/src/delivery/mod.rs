@@ -194,10 +194,14 @@ impl Dispatcher {
 
     /// Adds a message to this turn, as an answer while a message of its receiver is being handled.
     pub(crate) fn send(&mut self, to: Audience, message: ServerMessage) {
-        self.turn.push(match to {
-            Audience::One(conn) => Order::SendOne(conn, self.frames_of_reply(message), self.kind_for(conn)),
+        let order = match to {
+            Audience::One(conn) => {
+                let frames = self.frames_of_reply(message);
+                Order::SendOne(conn, frames, self.kind_for(conn))
+            }
             _ => Order::Send(to, Frames::new(message, &self.memory)),
-        });
+        };
+        self.turn.push(order);
     }
 
     /// Returns the frames of a message for one client: the same again if the lobby replies with the
