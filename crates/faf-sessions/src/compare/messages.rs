@@ -217,6 +217,12 @@ impl Received {
                     if message["command"] == "welcome" {
                         (is_list_due, own_id) = (true, message["id"].as_u64());
                     }
+                    // A party is reported at most once a second, with all that has changed.
+                    let is_same_party = |last: &mut Value| {
+                        [&*last, &message].map(|one| &one["command"]) == ["update_party"; 2]
+                            && last["owner"] == message["owner"]
+                    };
+                    heard.direct.pop_if(is_same_party);
                     heard.direct.push(constant(message));
                 }
             }
@@ -287,6 +293,22 @@ mod tests {
         assert_eq!(section(expected.clone(), vec![peer("Bob"), join.clone(), peer("Cem")]).len(), 2);
         // Each peer must occur once.
         assert_eq!(section(expected, vec![join, peer("Cem"), peer("Cem")]).len(), 1);
+    }
+
+    #[test]
+    fn the_last_of_several_reports_about_a_party_counts() {
+        let party = |owner: u64, members: u64| {
+            let members: Vec<Value> = (0..members).map(|player| json!({"player": player})).collect();
+            json!({"command": "update_party", "owner": owner, "members": members})
+        };
+        let notice = json!({"command": "notice", "style": "info", "text": "t"});
+        assert!(section(vec![party(1, 1), party(1, 2)], vec![party(1, 2)]).is_empty());
+        assert!(!section(vec![party(1, 1), party(1, 2)], vec![party(1, 1)]).is_empty());
+        // Other parties, and those between which something else comes, are reported on their own.
+        assert!(!section(vec![party(2, 1), party(1, 2)], vec![party(1, 2)]).is_empty());
+        assert!(
+            !section(vec![party(1, 1), notice.clone(), party(1, 2)], vec![notice, party(1, 2)]).is_empty()
+        );
     }
 
     #[test]
