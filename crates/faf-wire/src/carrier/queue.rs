@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use faf_protocol::WireFormat;
 use faf_sessions::recording::{RecordedConn, Side};
 
-/// Bytes that may wait for the thread: 64 MiB. That is some seconds of the busiest evening, in which
-/// a disk may be slow.
+/// Bytes that may wait for the thread: 64 MiB. That is some seconds of the busiest evening, in
+/// which a disk may be slow.
 pub(crate) const QUEUE_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Bytes that are handed to the thread at once. Waking it for each message would cost more than

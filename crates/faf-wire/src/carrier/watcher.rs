@@ -1,4 +1,5 @@
-//! The thread that looks at copies of what is passed on: it decodes them, and tells an [`Observer`].
+//! The thread that looks at copies of what is passed on: it decodes them, and tells
+//! an [`Observer`].
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
