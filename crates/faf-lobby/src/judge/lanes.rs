@@ -263,18 +263,15 @@ impl Lanes {
         pieces
     }
 
-    /// Compares all lanes, at the end of the recording. The next messages are not known, so reports
-    /// of its last seconds are left out, and messages that only this lobby sends then.
+    /// Compares all lanes that are quiet at the end of the recording. What belongs to the last
+    /// messages may have come later, so those are left out.
     pub(super) fn settle_all(&mut self, now: Duration) -> Vec<Piece> {
         let mut pieces = Vec::new();
         for (_, conn, lane) in std::mem::take(&mut self.due).into_iter().flatten() {
             let Some(client) = self.clients.get_mut(&conn) else { continue };
             match lane {
                 Lane::Direct => {
-                    if let Some(direct) = client.direct.as_mut().filter(|direct| direct.last + DIRECT > now) {
-                        let [recorded, ours] = &mut direct.messages;
-                        ours.truncate(recorded.len());
-                    }
+                    client.direct.take_if(|direct| direct.last + DIRECT > now);
                 }
                 Lane::Queues if client.queues_since.is_some_and(|(_, last)| last + REPORTS > now) => continue,
                 Lane::Queues => {}

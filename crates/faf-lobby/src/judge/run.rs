@@ -346,15 +346,17 @@ impl<'a> Judge<'a> {
             self.report.remark("rounds of queues that the database does not have");
             return Ok(());
         };
+        self.world.handle_timeout(self.moment());
+        self.perform_effects();
+        let own = self.world.matches_now(queue);
         let (conns, invented) = (&self.conns, &mut self.invented);
         let player = |conn: u64| {
             let conn = conns.get(&conn)?;
             Some((conn.player?, conn.login.clone()?))
         };
         let mut invent = || next_invented(invented);
-        let matches = rounds::matches(&mut self.ahead, queue, team_size, self.now, &player, &mut invent);
-        self.world.handle_timeout(self.moment());
-        self.perform_effects();
+        let matches =
+            rounds::matches(&mut self.ahead, queue, team_size, self.now, &player, &mut invent, &own);
         let (own, impossible) = self.world.play_recorded_round(queue, matches.clone());
         self.perform_effects();
         let counts = &mut self.report.rounds;
