@@ -30,8 +30,8 @@ pub(super) struct Bounds {
 
 /// Writes the files of a recording.
 ///
-/// After a failure, nothing is written until a new file can be begun. Standard error tells the first
-/// failure, and that it goes on.
+/// After a failure, nothing is written until a new file can be begun. Standard error tells the
+/// first failure, and that it goes on.
 pub(super) struct Disk {
     folder: Box<dyn Folder>,
     bounds: Bounds,
