@@ -48,23 +48,28 @@ impl Games {
 
 /// Replaces the ids of games; returns whether there were any.
 fn rename(value: &mut Value, names: &BTreeMap<u64, u64>) -> bool {
+    let mut is_renamed = false;
     match value {
-        // The `uid` of a mod is a text.
-        Value::Object(members) => members.iter_mut().fold(false, |is_renamed, (name, value)| {
-            let id = value.as_u64().filter(|_| matches!(name.as_str(), "uid" | "game_id"));
-            match id.and_then(|id| names.get(&id)) {
-                Some(other) => {
+        Value::Object(members) => {
+            for (name, value) in members {
+                // The `uid` of a mod is a text.
+                let id = value.as_u64().filter(|_| matches!(name.as_str(), "uid" | "game_id"));
+                if let Some(other) = id.and_then(|id| names.get(&id)) {
                     *value = (*other).into();
-                    true
+                    is_renamed = true;
+                } else {
+                    is_renamed |= rename(value, names);
                 }
-                None => rename(value, names) || is_renamed,
             }
-        }),
-        Value::Array(values) => {
-            values.iter_mut().fold(false, |is_renamed, value| rename(value, names) || is_renamed)
         }
-        _ => false,
+        Value::Array(values) => {
+            for value in values {
+                is_renamed |= rename(value, names);
+            }
+        }
+        _ => {}
     }
+    is_renamed
 }
 
 #[cfg(test)]

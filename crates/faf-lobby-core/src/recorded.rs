@@ -39,7 +39,8 @@ pub(crate) struct Recorded {
 }
 
 impl RecordedMatch {
-    /// Gives the players their recorded places: each exchanges its place with the player who has it.
+    /// Gives the players their recorded places: each exchanges its place with the player who
+    /// has it.
     pub(crate) fn arrange(&self, places: &mut [Place]) {
         for (player, slot) in &self.places {
             let position = |is_it: &dyn Fn(&Place) -> bool| places.iter().position(is_it);
@@ -79,6 +80,15 @@ impl World {
         self.lobby_mut().games.set_next_id(game);
     }
 
+    /// Returns the teams of the matches that a round of the queue with this technical name would
+    /// make now.
+    #[must_use]
+    pub fn matches_now(&self, queue_name: &str) -> Vec<[Vec<PlayerId>; 2]> {
+        let lobby = self.lobby();
+        let queue = lobby.queues.named(queue_name);
+        queue.map(|queue| queues::matches_now(lobby, queue)).unwrap_or_default()
+    }
+
     /// Plays a round of the queue with this technical name, which makes these matches. Returns the
     /// teams of the matches that the lobby would have made, and the recorded matches that it cannot
     /// make, because one of their players does not search in this queue.
@@ -107,7 +117,7 @@ impl Lobby {
     }
 }
 
-/// What the text of a recorded `authentication_failed` says about the credentials.
+/// The meaning of the texts of recorded `authentication_failed` messages.
 pub mod refusal {
     use crate::io::{RequestKind, TokenFault};
     use crate::request::CheckToken;

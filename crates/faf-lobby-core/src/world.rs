@@ -65,6 +65,10 @@ impl World {
         Self { lobby }
     }
 
+    pub(crate) fn lobby(&self) -> &Lobby {
+        &self.lobby
+    }
+
     pub(crate) fn lobby_mut(&mut self) -> &mut Lobby {
         &mut self.lobby
     }

@@ -1,8 +1,8 @@
 //! An evening of [bots](faf_bots) in simulated time, recorded as `faf-wire tap` would record it.
 //!
-//! The bots' clients and the tap are some way from the lobby: what the lobby sends is recorded later
-//! than it was sent, and each message by another time. What clients send is recorded when the lobby
-//! receives it, so that the order of the recording is that of the lobby.
+//! The bots' clients and the tap are some way from the lobby: what the lobby sends is recorded
+//! later than it was sent, and each message by another time. Messages of clients are recorded when
+//! the lobby receives it, so that the order of the recording is that of the lobby.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,12 +1,12 @@
 //! Processor time of `bridge`, `tap` and `lint` for each message, and the latency that they add.
 //!
-//! `cargo bench -p faf-wire --bench tap [-- CLIENTS]`, 2,000 clients by default, each with three open
-//! files. It needs Linux, whose `/proc` tells the processor time of a process.
+//! `cargo bench -p faf-wire --bench tap [-- CLIENTS]`, 2,000 clients by default, each with three
+//! open files. It needs Linux, whose `/proc` tells the processor time of a process.
 //!
 //! Each program is started in turn, several times, between clients and a server made for this:
 //!
-//! * For the processor time, the server sends one `game_info` of some 900 bytes to every client, one
-//!   write each, and again when all have received it.
+//! * For the processor time, the server sends one `game_info` of some 900 bytes to every client,
+//!   one write each, and again when all have received it.
 //! * For the latency, each client gets two such messages a second, spread evenly, while one more
 //!   client sends a ping and waits for the echo, again and again. `direct` is without a program.
 
@@ -104,7 +104,7 @@ fn measure(program: &str, clients: usize) -> Run {
     let place = program.as_ref().map_or(server.address, |program| program.place);
     let received = Arc::new(AtomicU64::new(0));
     let stop = Arc::new(AtomicBool::new(false));
-    let receivers = receive(place, clients, &received, &stop);
+    let receivers = receive(place, clients, &received, &server.accepted, &stop);
     server.wait_for_clients(clients);
     let all = clients as u64;
 
@@ -193,12 +193,17 @@ fn receive(
     place: SocketAddr,
     clients: usize,
     received: &Arc<AtomicU64>,
+    accepted: &Arc<AtomicU64>,
     stop: &Arc<AtomicBool>,
 ) -> std::thread::JoinHandle<()> {
-    let (received, stop) = (Arc::clone(received), Arc::clone(stop));
+    let (received, accepted, stop) = (Arc::clone(received), Arc::clone(accepted), Arc::clone(stop));
     std::thread::spawn(move || {
         block_on(async move {
-            for _ in 0..clients {
+            for client in 0..clients as u64 {
+                // The server's queue is short; a connection that finds it full may take minutes.
+                while client > accepted.load(Ordering::Relaxed) + 50 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
                 let mut stream = TcpStream::connect(place).await.unwrap();
                 let received = Arc::clone(&received);
                 tokio::spawn(async move {

@@ -166,7 +166,7 @@ impl Observer for Linter {
             };
             let problem = Problem::new(side, &command, &violation);
             let shown = shown.get_or_insert_with(|| self.scrubber.message(message.clone(), client));
-            // What cannot be made free of secrets is not shown.
+            // A message that cannot be made free of secrets is not shown.
             let message = shown.as_ref().map_or("", Message::as_str);
             self.report.count(problem, text, at, conn, message);
         }

@@ -376,7 +376,7 @@ async fn a_recording_can_be_followed() {
     }
     tap.tool.interrupt().await;
     tap.tool.end().await.assert_clean();
-    while let Some(entry) = reader.next() {
+    for entry in reader.by_ref() {
         entry.unwrap();
     }
     assert_eq!(reader.ending(), Some(&Ending::Finished));

@@ -14,6 +14,8 @@ const VOLATILE: &str = "volatile values: session, launched_at, queue_pop_time_de
 const COALESCED: &str = "rule 3: intermediate and repeated broadcasts";
 /// Broadcasts may come between any direct messages.
 const BETWEEN: &str = "rule 3: the order of broadcasts and direct messages";
+/// Only the last of several reports about a party in a row counts.
+const PARTIES: &str = "rule 12: a party is reported at most once a second";
 /// Lists without an order.
 const SETS: &str = "rule 5: the order of sets";
 /// Only the players who wait in a queue at the end of a section count.
@@ -35,8 +37,8 @@ const ERRORS: &str = "of an HTTP error, only the status counts";
 const LEFT: &str = "the last reports may reach a client that leaves, or not";
 
 /// The rules that ignore changes. The numbers are those in `golden/sessions/README.md`.
-pub(crate) const RULES: [&str; 12] =
-    [VOLATILE, COALESCED, BETWEEN, SETS, QUEUES, PEERS, RATINGS, ROWS, FLOATS, PINGS, ERRORS, LEFT];
+pub(crate) const RULES: [&str; 13] =
+    [VOLATILE, COALESCED, BETWEEN, PARTIES, SETS, QUEUES, PEERS, RATINGS, ROWS, FLOATS, PINGS, ERRORS, LEFT];
 
 /// Lists whose order means nothing.
 const LISTS: [&str; 9] = [
@@ -82,6 +84,7 @@ pub(crate) fn rule(section: &Section, mutation: &Mutation) -> Option<&'static st
                     "ping" => is_whole(*kind).then_some(PINGS),
                     "matchmaker_info" if section.left.contains(conn) => Some(LEFT),
                     "matchmaker_info" => is_superseded_queue(section, mutation).then_some(QUEUES),
+                    "update_party" => is_merged(section, mutation).then_some(PARTIES),
                     "player_info" | "game_info" => is_coalesced(section, mutation).then_some(COALESCED),
                     _ => None,
                 }
@@ -120,6 +123,31 @@ fn is_free(message: &Value) -> bool {
         )
 }
 
+/// Returns whether each client is sent the same, if reports about the same party that follow each
+/// other become the last one.
+fn is_merged(section: &Section, mutation: &Mutation) -> bool {
+    merged(&section.records) == merged(&mutation.records)
+}
+
+/// Returns the messages to each client that have a place, without reports about a party that
+/// another one follows.
+fn merged(records: &[Record]) -> BTreeMap<&str, Vec<&Value>> {
+    let mut merged: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for record in records {
+        let Record::Receive(conn, message) = record else { continue };
+        if is_free(message) {
+            continue;
+        }
+        let received = merged.entry(conn).or_default();
+        let is_party = message["command"] == "update_party";
+        received.pop_if(|last| {
+            is_party && last["command"] == "update_party" && last["owner"] == message["owner"]
+        });
+        received.push(message);
+    }
+    merged
+}
+
 /// Returns whether what a change tells of each player and game is told otherwise by a later report
 /// to the same client, or has been told before in the same words.
 fn is_coalesced(section: &Section, mutation: &Mutation) -> bool {
@@ -129,8 +157,11 @@ fn is_coalesced(section: &Section, mutation: &Mutation) -> bool {
     reports == changed_reports && lists == changed_lists && own.is_subset(&changed_own)
 }
 
+/// Reports by their receiver and their subject.
+type Reports = BTreeMap<(String, String), Value>;
+
 /// Returns the last report of each player and game to each client, and the lists at logins.
-fn last_reports(records: &[Record]) -> (BTreeMap<(String, String), Value>, Vec<&Value>, BTreeSet<&str>) {
+fn last_reports(records: &[Record]) -> (Reports, Vec<&Value>, BTreeSet<&str>) {
     let (mut reports, mut lists, mut own) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
     let (mut due, mut ids) = (BTreeSet::new(), BTreeMap::new());
     for record in records {

@@ -118,6 +118,7 @@ impl Change {
 }
 
 /// The outcome of a change.
+#[derive(Clone, Copy)]
 enum Found {
     Yes,
     No,
@@ -145,7 +146,7 @@ impl Outcome {
         match found {
             Found::Yes => {}
             Found::No => {
-                self.missed.entry(format!("{kind:?} {place}")).or_insert((0, example.clone())).0 += 1
+                self.missed.entry(format!("{kind:?} {place}")).or_insert((0, example.clone())).0 += 1;
             }
             Found::Ignored(rule) => drop(self.ignored.insert(rule)),
         }

@@ -253,7 +253,7 @@ fn values(place: &str, value: &Value) -> Vec<(Kind, String, Value)> {
         Value::Array(elements) => {
             if let Some((last, others)) = elements.split_last() {
                 add(Kind::ElementMissing, others.into());
-                add(Kind::ElementTwice, [elements.as_slice(), &[last.clone()]].concat().into());
+                add(Kind::ElementTwice, [elements.as_slice(), std::slice::from_ref(last)].concat().into());
             }
             if let Some(position) = elements.windows(2).position(|pair| pair[0] != pair[1]) {
                 let mut swapped = elements.clone();

@@ -9,7 +9,7 @@ mod searching;
 mod vetoes;
 
 pub(crate) use info::{all, reply, report};
-pub(crate) use pop::{in_round, play_recorded, pop_is_due};
+pub(crate) use pop::{in_round, matches_now, play_recorded, pop_is_due};
 pub(crate) use refresh::receive;
 pub(crate) use saving::{
     expect_back, keep_parties, keep_party_of, keep_searches, renewal_is_due, returned, save, save_is_due,

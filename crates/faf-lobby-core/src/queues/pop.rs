@@ -1,6 +1,6 @@
-//! The rounds of a queue (matchmaking.md sections 2 and 4). Rounds never overlap, as the lobby does
-//! one thing after the other; those that are due together come in the order in which they became
-//! due.
+//! The rounds of a queue (matchmaking.md sections 2 and 4). Rounds never overlap, as the lobby
+//! does one thing after the other; those that are due together come in the order in which they
+//! became due.
 
 use std::time::Duration;
 
@@ -57,6 +57,16 @@ fn play(lobby: &mut Lobby, id: QueueId, wait: Duration) {
 fn round(lobby: &Lobby, queue: &Queue, searches: &[PoppedSearch]) -> Round {
     let candidates: Vec<Candidate> = searches.iter().map(|one| one.candidate.clone()).collect();
     play_round(&candidates, queue.rules(), &lobby.settings.matchmaking)
+}
+
+/// Returns the teams of the matches that a round of a queue would make now.
+pub(crate) fn matches_now(lobby: &Lobby, queue: &Queue) -> Vec<[Vec<PlayerId>; 2]> {
+    let searches = in_round(lobby, queue);
+    let players = |candidate: usize| -> Vec<PlayerId> {
+        searches[candidate].candidate.members().iter().map(|member| member.player).collect()
+    };
+    let found = round(lobby, queue, &searches).matches;
+    found.iter().map(|found| recorded::teams(found, &players)).collect()
 }
 
 /// Plays a round of a queue that makes the matches of a recording; see

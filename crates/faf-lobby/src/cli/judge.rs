@@ -32,8 +32,8 @@ const STATE_EVERY: Duration = Duration::from_secs(60);
 pub(super) struct Arguments {
     #[command(flatten)]
     flags: Flags<OfDatabase>,
-    /// A recording of `faf-wire tap`: a file, or a folder with one; or a session in the format of
-    /// golden/sessions
+    /// A recording of `faf-wire tap`: a file, or a folder with one; or a session in the format
+    /// of golden/sessions
     #[arg(value_name = "RECORDING")]
     recording: PathBuf,
     /// A list of deliberate differences in place of the built-in one; the head of
@@ -122,7 +122,7 @@ async fn judge(
     }
 }
 
-/// What is needed as long as the database is used.
+/// The things that must exist as long as the database is used.
 #[expect(dead_code, reason = "what is kept is only dropped")]
 enum Kept {
     Nothing,
@@ -207,7 +207,7 @@ async fn judge_recording(mut judge: Judge<'_>, path: &Path) -> Result<Report, Fa
 
 /// Returns an example as a session. The recording is read twice more, as it may be of any length.
 fn session(path: &Path, example: &Example) -> Result<String, Failure> {
-    // What cannot be read was reported when it was judged.
+    // Damage was reported when the recording was judged.
     let entries = || -> Result<Box<dyn Iterator<Item = Recorded>>, Failure> {
         Ok(match transcript(path)? {
             Some(transcript) => Box::new(transcript.entries().0.into_iter()),

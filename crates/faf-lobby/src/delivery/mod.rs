@@ -195,7 +195,10 @@ impl Dispatcher {
     /// Adds a message to this turn, as an answer while a message of its receiver is being handled.
     pub(crate) fn send(&mut self, to: Audience, message: ServerMessage) {
         let order = match to {
-            Audience::One(conn) => Order::SendOne(conn, self.frames_of_reply(message), self.kind_for(conn)),
+            Audience::One(conn) => {
+                let frames = self.frames_of_reply(message);
+                Order::SendOne(conn, frames, self.kind_for(conn))
+            }
             _ => Order::Send(to, Frames::new(message, &self.memory)),
         };
         self.turn.push(order);

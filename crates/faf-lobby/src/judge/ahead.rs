@@ -28,7 +28,7 @@ pub(super) struct Next {
     pub(super) number: u64,
 }
 
-/// What happened.
+/// An event in the recording.
 #[derive(Debug)]
 pub(super) enum What {
     Opened { conn: u64, format: WireFormat, address: Option<IpAddr> },
@@ -52,7 +52,7 @@ pub(super) enum Answer {
     /// The credentials were not accepted, with this text.
     Refused(String),
     /// The login ended with a notice.
-    TurnedAway,
+    EndedByNotice,
     /// The server could not handle the login, or the message.
     Invalid,
     /// A match was found in this queue.
@@ -178,7 +178,7 @@ pub(super) fn answer_of(message: &Arc<Value>) -> Option<Answer> {
             }
         }
         "authentication_failed" => Answer::Refused(text("text")?),
-        "notice" if message["style"] == "error" => Answer::TurnedAway,
+        "notice" if message["style"] == "error" => Answer::EndedByNotice,
         "invalid" => Answer::Invalid,
         "match_found" => Answer::Found { queue: text("queue_name")? },
         "game_launch" => Answer::Launched(Arc::clone(message)),

@@ -1,6 +1,5 @@
-//! What chance or another service decided when the recording was made, taken from it as answers:
-//! the number of a session, the country of an address, whom a password or a token belongs to, and
-//! the id of a game.
+//! Decisions of chance and of other services, taken from the recording as answers: the number of a
+//! session, the country of an address, whom a password or a token belongs to, and the id of a game.
 
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::store::{Store, StoreError, StoredAccount};
 /// Time within which a login or a new game is answered.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
-/// What the recording says about a login.
+/// The outcome of a login in the recording.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Login {
     /// It was accepted.
@@ -47,7 +46,7 @@ pub(super) fn login(ahead: &mut Ahead, conn: u64, now: Duration) -> Login {
             Answer::Accepted { player, login, .. } => Login::Accepted(*player, login.clone()),
             Answer::Refused(text) => Login::Refused(text.clone()),
             Answer::Invalid => Login::Unchecked,
-            Answer::TurnedAway | Answer::Ended => Login::Otherwise,
+            Answer::EndedByNotice | Answer::Ended => Login::Otherwise,
             _ => continue,
         };
         known.is_given = true;
@@ -95,8 +94,8 @@ pub(super) async fn password(
     }))
 }
 
-/// Answers the check of a token. `owner` is the player whom it belonged to before, if it was used
-/// before.
+/// Answers the check of a token. `owner` is the player whom it belonged to before, if it was
+/// used before.
 ///
 /// # Errors
 /// If the database cannot be used.

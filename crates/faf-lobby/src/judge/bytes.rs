@@ -12,7 +12,7 @@ pub(super) struct Bytes {
     buffer: BytesMut,
 }
 
-/// What bytes contain.
+/// The content of bytes.
 #[derive(Debug)]
 pub(super) enum Read {
     /// A message, or the reason why it cannot be read.

@@ -1,5 +1,5 @@
-//! Writes an example of a report as a session in the format of `golden/sessions`, which is a test
-//! then.
+//! Writes an example of a report as a session in the format of `golden/sessions`, which is a
+//! test then.
 //!
 //! The session has the connection of the example, and those of everybody with whom its player was
 //! in a game or a party until then: from the beginning of each to the example. Reports about other
@@ -32,7 +32,7 @@ pub struct Chosen {
     games: BTreeSet<u64>,
 }
 
-/// What a connection had to do with until a time.
+/// The games and parties of a connection until a time.
 #[derive(Debug, Default)]
 struct Seen {
     player: Option<u64>,

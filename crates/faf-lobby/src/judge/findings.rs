@@ -64,8 +64,8 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// Notes a message of a client, or a direct message to it in the recording: JSON with its members
-    /// in the order of their names.
+    /// Notes a message of a client, or a direct message to it in the recording: JSON with its
+    /// members in the order of their names.
     pub(super) fn said(&mut self, conn: u64, verb: Verb, text: &str, at: Duration) {
         let who = Arc::clone(self.names.entry(conn).or_insert_with(|| conn.to_string().into()));
         let end = text.floor_char_boundary(TEXT);
@@ -75,7 +75,8 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// Notes that a player has been rated, which the recorded server has told other services as well.
+    /// Notes that a player has been rated, which the recorded server has told other services
+    /// as well.
     pub(super) fn rated(&mut self, player: PlayerId, at: Duration) {
         let text = format!(r#"success.rating.update {{"player_id":{player}}}"#).into();
         self.said.push_back(Said { at, who: BROKER.into(), verb: Verb::Receives, text });
@@ -97,7 +98,7 @@ impl<'a> Findings<'a> {
             piece.findings.truncate(TOGETHER.saturating_sub(waiting.count));
             waiting.count += piece.findings.len();
             if piece.told.is_none() {
-                // What has caused a report came before it.
+                // The cause of a report came before it.
                 piece.from = piece.from.saturating_sub(DIRECT);
             }
             waiting.pieces.push(piece);

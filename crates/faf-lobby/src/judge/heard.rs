@@ -67,8 +67,8 @@ impl Heard {
     }
 }
 
-/// Returns whether a message is nothing but a list whose entries have this key. Any other message is
-/// compared as a whole.
+/// Returns whether a message is nothing but a list whose entries have this key. Any other message
+/// is compared as a whole.
 fn is_list(message: &Value, list: &str, key: &str) -> bool {
     let has_key = |entry: &Value| entry[key].is_u64() || entry[key].is_string();
     message.as_object().is_some_and(|members| members.len() == 2)

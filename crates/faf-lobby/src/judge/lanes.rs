@@ -26,16 +26,16 @@ pub(super) const REPORTS: Duration = Duration::from_secs(3);
 /// Number of direct messages of one side at which a piece is cut although it is not quiet.
 const PIECE: usize = 400;
 
-/// Time after which a lane that is never quiet is compared all the same. By then both sides have had
-/// the same many times over if they are the same.
+/// Time after which a lane that is never quiet is compared all the same. By then both sides have
+/// had the same many times over if they are the same.
 const RESTLESS: Duration = Duration::from_secs(60);
 
 /// One of the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
-    /// What the recording has.
+    /// The recorded server.
     Recorded,
-    /// What this lobby sends.
+    /// This lobby.
     Ours,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Piece {
     pub(super) until: Duration,
     /// The differences.
     pub(super) findings: Vec<String>,
-    /// What the client was told and would have been told, for direct messages.
+    /// The messages of both sides, for direct messages.
     pub(super) told: Option<(Vec<Value>, Vec<Value>)>,
 }
 
@@ -67,8 +67,8 @@ pub(super) struct Piece {
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     clients: BTreeMap<u64, Client>,
-    /// Lanes with the time at which they may be quiet, the earliest first: those of direct messages,
-    /// and the others.
+    /// Lanes with the time at which they may be quiet, the earliest first: those of direct
+    /// messages, and the others.
     due: [VecDeque<(Duration, u64, Lane)>; 2],
 }
 
@@ -90,7 +90,7 @@ struct Client {
     has_asked_for_queues: bool,
     /// Id of the player, from `welcome`.
     me: Option<u64>,
-    /// What is due on each side after a login.
+    /// Messages that are due on each side after a login.
     due: [Due; 2],
     /// Whether the connection has ended: the last reports may have reached it or not.
     has_left: bool,
@@ -98,7 +98,7 @@ struct Client {
     is_muted: bool,
 }
 
-/// What is due after a login.
+/// Messages that are due after a login.
 #[derive(Debug, Clone, Copy, Default)]
 struct Due {
     /// The list of players.
@@ -263,18 +263,15 @@ impl Lanes {
         pieces
     }
 
-    /// Compares all lanes, at the end of the recording. What it would have had next is not known, so
-    /// reports of its last seconds are left out, and messages that only this lobby sends then.
+    /// Compares all lanes that are quiet at the end of the recording. What belongs to the last
+    /// messages may have come later, so those are left out.
     pub(super) fn settle_all(&mut self, now: Duration) -> Vec<Piece> {
         let mut pieces = Vec::new();
         for (_, conn, lane) in std::mem::take(&mut self.due).into_iter().flatten() {
             let Some(client) = self.clients.get_mut(&conn) else { continue };
             match lane {
                 Lane::Direct => {
-                    if let Some(direct) = client.direct.as_mut().filter(|direct| direct.last + DIRECT > now) {
-                        let [recorded, ours] = &mut direct.messages;
-                        ours.truncate(recorded.len());
-                    }
+                    client.direct.take_if(|direct| direct.last + DIRECT > now);
                 }
                 Lane::Queues if client.queues_since.is_some_and(|(_, last)| last + REPORTS > now) => continue,
                 Lane::Queues => {}

@@ -1,6 +1,6 @@
 //! `faf-lobby judge`: runs what the clients of a recorded server have sent through this lobby, in
-//! recorded order and time, and compares what each client would have been sent with what it was
-//! sent.
+//! recorded order and time, and compares what each client would have been sent with what it
+//! was sent.
 //!
 //! ```text
 //!   recording --> ahead -----> run ----> World, with the database
@@ -13,8 +13,8 @@
 //!                             findings: listed or unexplained --> report
 //! ```
 //!
-//! What chance or another service decided is taken from the recording ([`answers`], [`rounds`]).
-//! The rules of comparison are those of [`faf_sessions::compare`].
+//! Decisions of chance and of other services are taken from the recording ([`answers`],
+//! [`rounds`]). The rules of comparison are those of [`faf_sessions::compare`].
 
 mod ahead;
 mod answers;

@@ -51,7 +51,7 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Logs a player in again. What the client would be sent on this occasion is not compared.
+    /// Logs a player in again. The messages of this login are not compared.
     async fn reopen(&mut self, conn: u64) -> Result<(), StoreError> {
         let Some(client) = self.conns.get_mut(&conn).filter(|client| !client.is_open && !client.has_left)
         else {

@@ -29,7 +29,7 @@ pub struct Report {
     pub unused: Vec<String>,
     /// Rounds of queues.
     pub rounds: RoundCounts,
-    /// What was brought to the recorded state after a difference, or could not be judged.
+    /// Things that were brought to the recorded state after a difference, or could not be judged.
     pub remarks: BTreeMap<String, u64>,
     /// Why the judge has stopped before the end of the recording.
     pub stopped: Option<String>,

@@ -24,7 +24,7 @@ pub(super) struct Rounds {
     due: BTreeSet<(Duration, String)>,
 }
 
-/// What was seen of a queue.
+/// The announcements of a queue.
 #[derive(Debug, Default)]
 struct Seen {
     /// The time of the next round, as it was sent last, and the earliest time of the recording at
@@ -44,8 +44,8 @@ struct Found {
 }
 
 impl Rounds {
-    /// Notes the time of a queue's next round in a report that was recorded at `at`. If the time has
-    /// changed, the round that was announced before has been played.
+    /// Notes the time of a queue's next round in a report that was recorded at `at`. If the time
+    /// has changed, the round that was announced before has been played.
     pub(super) fn announce(&mut self, queue: &str, (pops_at, wait): &(String, Duration), at: Duration) {
         let seen = match self.queues.get_mut(queue) {
             Some(seen) => seen,
@@ -87,8 +87,8 @@ impl Rounds {
     }
 }
 
-/// Returns the matches of the round of a queue at this time, in which `player` gives the player of a
-/// connection.
+/// Returns the matches of the round of a queue at this time, in which `player` gives the player of
+/// a connection.
 pub(super) fn matches(
     ahead: &mut Ahead,
     queue: &str,
@@ -96,6 +96,7 @@ pub(super) fn matches(
     now: Duration,
     player: &dyn Fn(u64) -> Option<(PlayerId, String)>,
     invented: &mut dyn FnMut() -> GameId,
+    own: &[[Vec<PlayerId>; 2]],
 ) -> Vec<RecordedMatch> {
     let (mut groups, mut alone) = (BTreeMap::<GameId, Vec<Found>>::new(), Vec::new());
     let mut conns: Vec<u64> = ahead.conns().map(|(conn, _)| conn).collect();
@@ -136,6 +137,17 @@ pub(super) fn matches(
         }
     }
     let full = 2 * team_size as usize;
+    // Of some the game is not known. They are most likely in the match that this lobby makes.
+    for match_here in own {
+        let is_in = |found: &Found| match_here.iter().any(|team| team.contains(&found.player));
+        let (here, others): (Vec<Found>, Vec<Found>) = alone.into_iter().partition(is_in);
+        alone = others;
+        match groups.values_mut().find(|group| group.iter().all(is_in) && group.len() + here.len() == full) {
+            Some(group) => group.extend(here),
+            None if here.len() == full => drop(groups.insert(invented(), here)),
+            None => alone.extend(here),
+        }
+    }
     for group in groups.values_mut() {
         while group.len() < full && !alone.is_empty() {
             group.push(alone.remove(0));
@@ -145,10 +157,10 @@ pub(super) fn matches(
         groups.insert(invented(), alone.drain(..full).collect());
     }
     let complete = groups.into_iter().filter(|(_, group)| group.len() == full);
-    complete.map(|(game, group)| recorded(game, group)).collect()
+    complete.map(|(game, group)| recorded(game, group, own)).collect()
 }
 
-fn recorded(game: GameId, mut group: Vec<Found>) -> RecordedMatch {
+fn recorded(game: GameId, mut group: Vec<Found>, own: &[[Vec<PlayerId>; 2]]) -> RecordedMatch {
     // The host is launched first, and its team is the first one.
     group.sort_by_key(|found| {
         found.launch.as_ref().map_or((u64::MAX, found.conn), |(number, _)| (*number, 0))
@@ -164,7 +176,16 @@ fn recorded(game: GameId, mut group: Vec<Found>) -> RecordedMatch {
             None => unknown.push(found.player),
         }
     }
+    // A player whose team is not known plays with those with whom this lobby makes a team, too.
     for player in unknown {
+        let mates = own.iter().flatten().find(|team| team.contains(&player));
+        let mate_team = |mates: &Vec<PlayerId>| {
+            teams.iter().position(|team| team.len() < half && team.iter().any(|one| mates.contains(one)))
+        };
+        if let Some(team) = mates.and_then(mate_team) {
+            teams[team].push(player);
+            continue;
+        }
         let team = usize::from(teams[0].len() >= half);
         teams[team].push(player);
     }

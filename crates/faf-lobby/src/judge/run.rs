@@ -147,7 +147,7 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// Adds the next entry of the recording. What it means may depend on entries that follow within
+    /// Adds the next entry of the recording. Its meaning may depend on entries that follow within
     /// two and a half minutes, so that it is judged later.
     ///
     /// # Errors
@@ -285,12 +285,13 @@ impl<'a> Judge<'a> {
     ) -> Result<(), StoreError> {
         match self.conns.get_mut(&conn) {
             Some(client) if client.is_open => client.outgoing.push_back(message),
-            Some(_) => {
-                return Ok(self
-                    .report
-                    .remark("messages of clients after this lobby has ended their connection"));
+            other => {
+                self.report.remark(match other {
+                    Some(_) => "messages of clients after this lobby has ended their connection",
+                    None => "messages on connections whose beginning is not recorded",
+                });
+                return Ok(());
             }
-            None => return Ok(self.report.remark("messages on connections whose beginning is not recorded")),
         }
         self.ready.push_back(conn);
         self.pump().await
@@ -324,15 +325,12 @@ impl<'a> Judge<'a> {
     async fn hear_recorded(&mut self, conn: u64, heard: &Arc<Heard>, number: u64) -> Result<(), StoreError> {
         self.report.count(heard.command(), |messages| messages.recorded += 1);
         self.lanes.hear(conn, Side::Recorded, heard, self.now);
-        match &**heard {
-            Heard::Direct(message) => {
-                self.findings.said(conn, Verb::Receives, &message.to_string(), self.now);
-                if message["command"] == "match_found" && !self.ahead.is_given(conn, number) {
-                    let queue = message["queue_name"].as_str().unwrap_or_default();
-                    self.play_round(queue).await?;
-                }
+        if let Heard::Direct(message) = &**heard {
+            self.findings.said(conn, Verb::Receives, &message.to_string(), self.now);
+            if message["command"] == "match_found" && !self.ahead.is_given(conn, number) {
+                let queue = message["queue_name"].as_str().unwrap_or_default();
+                self.play_round(queue).await?;
             }
-            _ => {}
         }
         Ok(())
     }
@@ -345,17 +343,20 @@ impl<'a> Judge<'a> {
         let Some(team_size) =
             self.world.queues().find(|one| one.data().name == queue).map(|one| one.data().team_size)
         else {
-            return Ok(self.report.remark("rounds of queues that the database does not have"));
+            self.report.remark("rounds of queues that the database does not have");
+            return Ok(());
         };
+        self.world.handle_timeout(self.moment());
+        self.perform_effects();
+        let own = self.world.matches_now(queue);
         let (conns, invented) = (&self.conns, &mut self.invented);
         let player = |conn: u64| {
             let conn = conns.get(&conn)?;
             Some((conn.player?, conn.login.clone()?))
         };
         let mut invent = || next_invented(invented);
-        let matches = rounds::matches(&mut self.ahead, queue, team_size, self.now, &player, &mut invent);
-        self.world.handle_timeout(self.moment());
-        self.perform_effects();
+        let matches =
+            rounds::matches(&mut self.ahead, queue, team_size, self.now, &player, &mut invent, &own);
         let (own, impossible) = self.world.play_recorded_round(queue, matches.clone());
         self.perform_effects();
         let counts = &mut self.report.rounds;
@@ -480,8 +481,8 @@ impl<'a> Judge<'a> {
             Request::CheckPassword(ticket, request) => {
                 let login = answers::login(&mut self.ahead, conn, now);
                 let reply = answers::password(store, &login, &request).await?;
-                let account = reply.as_ref().ok().and_then(|reply| reply.as_ref().ok()).cloned().flatten();
-                self.note_login(conn, &login, account.map(|account| account.login));
+                let account = reply.as_ref().ok().and_then(|reply| reply.as_ref().ok()?.as_ref());
+                self.note_login(conn, &login, account.map(|account| account.login.as_str()));
                 ticket.reply(reply)
             }
             Request::CheckToken(ticket, request) => {
@@ -491,8 +492,8 @@ impl<'a> Judge<'a> {
                 if let (Login::Accepted(player, _), true) = (&login, self.owners.len() < TOKENS) {
                     self.owners.insert(token.to_owned(), *player);
                 }
-                let account = reply.as_ref().ok().and_then(|reply| reply.as_ref().ok()).cloned().flatten();
-                self.note_login(conn, &login, account.map(|account| account.login));
+                let account = reply.as_ref().ok().and_then(|reply| reply.as_ref().ok()?.as_ref());
+                self.note_login(conn, &login, account.map(|account| account.login.as_str()));
                 ticket.reply(reply)
             }
             other => {
@@ -508,12 +509,12 @@ impl<'a> Judge<'a> {
     }
 
     /// Notes a login of the recording, and the name of its account in the database.
-    fn note_login(&mut self, conn: u64, login: &Login, account: Option<String>) {
+    fn note_login(&mut self, conn: u64, login: &Login, account: Option<&str>) {
         let Login::Accepted(player, name) = login else { return };
         if let Some(client) = self.conns.get_mut(&conn) {
             (client.player, client.login) = (Some(*player), Some(name.clone()));
         }
-        if account.as_ref() == Some(name) {
+        if account == Some(name) {
             self.accounts.found += 1;
             return;
         }

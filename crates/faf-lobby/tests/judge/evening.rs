@@ -30,13 +30,15 @@ async fn an_evening_of_this_lobby_is_equal() {
             "{command}: {report}"
         );
     }
-    // The rounds are those of the recording, and so are the matches that this lobby would have made.
+    // The rounds are those of the recording, and so are the matches that this lobby would
+    // have made.
     let rounds = report.rounds;
     assert!(rounds.matches > 5 && rounds.impossible == 0, "{rounds:?}");
     assert!(rounds.same * 10 >= rounds.matches * 9, "{rounds:?}");
 }
 
-/// Prints how fast an evening is judged: `cargo test --release -p faf-lobby --test judge -- --ignored
+/// Prints how fast an evening is judged: `cargo test --release -p faf-lobby --test judge
+/// -- --ignored
 /// --nocapture how_fast`.
 #[tokio::test]
 #[ignore = "a measurement"]

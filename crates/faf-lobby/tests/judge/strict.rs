@@ -37,7 +37,7 @@ const SESSIONS: [&str; 4] = ["16_avatars", "20_admin_broadcast", "35_rated_custo
 
 /// A change of a recording.
 struct Change {
-    /// What was changed: the command, the member, and how.
+    /// The changed part: the command, the member, and how.
     what: (String, String, &'static str),
     entries: Vec<Recorded>,
 }
@@ -171,7 +171,7 @@ fn collect(path: &str, value: &Value, paths: &mut Vec<String>) {
     match value {
         Value::Object(members) => members.iter().for_each(|(key, value)| add(key.clone(), value)),
         Value::Array(values) => {
-            values.iter().enumerate().for_each(|(place, value)| add(place.to_string(), value))
+            values.iter().enumerate().for_each(|(place, value)| add(place.to_string(), value));
         }
         _ => {}
     }

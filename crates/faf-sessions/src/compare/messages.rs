@@ -124,8 +124,9 @@ impl<'a> Report<'a> {
     /// Returns `None` for any other message, and for one with a member too many or of another type.
     /// It is then compared as a whole.
     pub(super) fn of(message: &'a Value) -> Option<Self> {
-        let list =
-            |member: &str| message.get(member).filter(|_| message.as_object().map_or(0, |m| m.len()) == 2);
+        let list = |member: &str| {
+            message.get(member).filter(|_| message.as_object().is_some_and(|members| members.len() == 2))
+        };
         match message["command"].as_str()? {
             "player_info" => entries(list("players")?, "id").map(Self::Players),
             "game_info" => match message.get("uid") {
@@ -150,7 +151,7 @@ pub fn broadcasts(expected: &[Value], received: &[Value]) -> Vec<String> {
         for body in bodies {
             match Report::of(body) {
                 Some(Report::Players(list)) => {
-                    players.extend(list.into_iter().map(|(id, p)| (id, p.clone())))
+                    players.extend(list.into_iter().map(|(id, p)| (id, p.clone())));
                 }
                 Some(Report::Games(list)) => {
                     games.extend(list.into_iter().map(|(uid, game)| (uid, constant_game(game.clone()))));
@@ -216,6 +217,12 @@ impl Received {
                     if message["command"] == "welcome" {
                         (is_list_due, own_id) = (true, message["id"].as_u64());
                     }
+                    // A party is reported at most once a second, with all that has changed.
+                    let is_same_party = |last: &mut Value| {
+                        [&*last, &message].map(|one| &one["command"]) == ["update_party"; 2]
+                            && last["owner"] == message["owner"]
+                    };
+                    heard.direct.pop_if(is_same_party);
                     heard.direct.push(constant(message));
                 }
             }
@@ -286,6 +293,22 @@ mod tests {
         assert_eq!(section(expected.clone(), vec![peer("Bob"), join.clone(), peer("Cem")]).len(), 2);
         // Each peer must occur once.
         assert_eq!(section(expected, vec![join, peer("Cem"), peer("Cem")]).len(), 1);
+    }
+
+    #[test]
+    fn the_last_of_several_reports_about_a_party_counts() {
+        let party = |owner: u64, members: u64| {
+            let members: Vec<Value> = (0..members).map(|player| json!({"player": player})).collect();
+            json!({"command": "update_party", "owner": owner, "members": members})
+        };
+        let notice = json!({"command": "notice", "style": "info", "text": "t"});
+        assert!(section(vec![party(1, 1), party(1, 2)], vec![party(1, 2)]).is_empty());
+        assert!(!section(vec![party(1, 1), party(1, 2)], vec![party(1, 1)]).is_empty());
+        // Other parties, and those between which something else comes, are reported on their own.
+        assert!(!section(vec![party(2, 1), party(1, 2)], vec![party(1, 2)]).is_empty());
+        assert!(
+            !section(vec![party(1, 1), notice.clone(), party(1, 2)], vec![notice, party(1, 2)]).is_empty()
+        );
     }
 
     #[test]

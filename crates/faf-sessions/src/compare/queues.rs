@@ -42,7 +42,7 @@ impl Queues {
                     findings.extend(differences("queue", expected, received).into_iter().map(of_one));
                 }
                 (expected, None) if has_asked || waits(expected) => {
-                    findings.push(format!("missing queue {name}"))
+                    findings.push(format!("missing queue {name}"));
                 }
                 (None, received) if has_asked || waits(received) => {
                     findings.push(format!("unexpected queue {name}"));

@@ -121,7 +121,7 @@ impl Section<'_> {
             comparison.database(&at(self), &rows("removed_or_old"), &rows("added_or_changed"));
         }
         let pages = pairs(&self.pages, &received.pages, |page| format!("{} is not asked for", page.path));
-        let requests = pairs(&self.policy_requests, &received.policy_requests, |request| request.to_string());
+        let requests = pairs(&self.policy_requests, &received.policy_requests, Value::to_string);
         for (page, other) in pages.0 {
             comparison.page(page, other);
         }

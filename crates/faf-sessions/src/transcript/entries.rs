@@ -55,12 +55,10 @@ impl Transcript {
             entries.extend(entry.map(|entry| Recorded { at: *at, entry }));
         }
         // A session ends when everything has settled.
-        if let (Some((began, utc)), Some(last)) = (self.welcomed(), self.times.last()) {
-            let at = *last + SETTLED;
-            let passed = at.saturating_sub(began).as_micros();
-            let utc = utc.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX));
-            entries.push(Recorded { at, entry: Entry::Clock { utc } });
-        }
+        let (began, utc) = self.welcomed().unwrap_or_default();
+        let at = self.times.last().copied().unwrap_or_default() + SETTLED;
+        let passed = i64::try_from(at.saturating_sub(began).as_micros()).unwrap_or(i64::MAX);
+        entries.push(Recorded { at, entry: Entry::Clock { utc: utc.saturating_add(passed) } });
         (entries, names)
     }
 

@@ -1,7 +1,7 @@
 //! The only bytes that are changed: the name of the server in a request to upgrade, over TLS.
 //!
-//! A client names the host that it has connected to, which is this program. A server on the Internet
-//! shares its address with others and needs its own name; without TLS, nothing is changed.
+//! A client names the host that it has connected to, which is this program. A server on the
+//! Internet shares its address with others and needs its own name; without TLS, nothing is changed.
 
 use std::time::Duration;
 

@@ -32,7 +32,7 @@ use crate::dial::Trust;
 use crate::exit::{self, Failure, complain};
 
 pub(crate) use queue::{QUEUE_LIMIT, Queue};
-pub(crate) use watcher::{Observer, Opened};
+pub(crate) use watcher::{Observer, Opened, watch};
 
 /// Longest time that the observer has for what is left at the end.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
@@ -84,7 +84,7 @@ pub(crate) async fn run(
     observer: Box<dyn Observer>,
 ) -> Result<(), Failure> {
     let carrier = Carrier::listen(route, queue.clone()).await?;
-    let watcher = watcher::watch(queue.clone(), observer)?;
+    let watcher = watch(queue.clone(), observer)?;
     let interruption = interruption()?;
     writeln!(io::stdout(), "{command} from {} to {}", carrier.bound, carrier.to)?;
     let ended = tokio::select! {

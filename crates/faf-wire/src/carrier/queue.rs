@@ -12,16 +12,17 @@ use std::time::{Duration, Instant};
 use faf_protocol::WireFormat;
 use faf_sessions::recording::{RecordedConn, Side};
 
-/// Bytes that may wait for the thread: 64 MiB. That is some seconds of the busiest evening, in which
-/// a disk may be slow.
+/// Bytes that may wait for the thread: 64 MiB. That is some seconds of the busiest evening, in
+/// which a disk may be slow.
 pub(crate) const QUEUE_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Bytes that are handed to the thread at once. Waking it for each message would cost more than
 /// everything else.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// Longest time for which bytes wait to become a batch.
-const BATCH_TIME: Duration = Duration::from_millis(50);
+/// Longest time for which bytes wait to become a batch. After a longer one, the thread would work
+/// for so long at a time that the thread which passes bytes on has to wait for a processor.
+const BATCH_TIME: Duration = Duration::from_millis(10);
 
 /// Bytes that an event counts for, apart from its copy.
 const EVENT: usize = size_of::<Event>();

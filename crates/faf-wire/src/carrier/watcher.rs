@@ -1,4 +1,5 @@
-//! The thread that looks at copies of what is passed on: it decodes them, and tells an [`Observer`].
+//! The thread that looks at copies of what is passed on: it decodes them, and tells
+//! an [`Observer`].
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -50,10 +51,22 @@ pub(crate) struct Opened {
 }
 
 /// Starts the thread. It ends after the queue is closed.
-pub(super) fn watch(queue: Queue, observer: Box<dyn Observer>) -> std::io::Result<JoinHandle<()>> {
+pub(crate) fn watch(queue: Queue, observer: Box<dyn Observer>) -> std::io::Result<JoinHandle<()>> {
     let watcher = Watcher { observer, conversations: HashMap::new(), unfinished: 0 };
     std::thread::Builder::new().name("watcher".to_owned()).spawn(move || watcher.run(&queue))
 }
+
+/// Leaves the processor to the thread that passes bytes on, if there is only one for both.
+#[cfg(target_os = "linux")]
+fn yield_to_players() {
+    const NICE: i32 = 10;
+
+    // On Linux the number of a thread does for it alone. A system may forbid it.
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn yield_to_players() {}
 
 struct Watcher {
     observer: Box<dyn Observer>,
@@ -64,6 +77,7 @@ struct Watcher {
 
 impl Watcher {
     fn run(mut self, queue: &Queue) {
+        yield_to_players();
         while let Some(mut batch) = queue.next() {
             let events = std::mem::take(&mut batch.events);
             let mut bytes = &batch.bytes[..];

@@ -85,8 +85,18 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Replays the sessions, one after another.
+/// Replays the sessions, one after another, until it is interrupted.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    tokio::select! {
+        done = play_all(arguments) => done,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted?;
+            Err(Failure::new(exit::FAILURE, anyhow::anyhow!("interrupted")))
+        }
+    }
+}
+
+async fn play_all(arguments: Arguments) -> Result<(), Failure> {
     if arguments.to.is_empty() && arguments.start.is_none() {
         return Err(Failure::new(exit::USAGE, anyhow::anyhow!("a server is needed: --to or --start")));
     }

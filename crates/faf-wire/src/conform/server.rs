@@ -88,27 +88,26 @@ impl Server {
             pages: arguments.http.clone(),
             is_any: false,
         };
-        let mut processes = match &arguments.start {
-            Some(command) => Some(Processes::start(command, arguments, session)?),
-            None => None,
-        };
-        if let Some(processes) = &mut processes {
-            let ready = timeout(arguments.start_timeout, processes.ready(&mut addresses)).await;
+        let mut processes = None;
+        if let Some(command) = &arguments.start {
+            let mut started = Processes::start(command, arguments, session)?;
+            let ready = timeout(arguments.start_timeout, started.ready(&mut addresses)).await;
             let ready = ready.unwrap_or_else(|_| {
                 let seconds = arguments.start_timeout.as_secs_f64();
                 Err(anyhow::anyhow!("not ready within {seconds} seconds"))
             });
             if let Err(error) = ready {
-                processes.stop().await;
+                started.stop().await;
                 return Err(error.context("the server of --start"));
             }
+            processes = Some(started);
         }
         Ok(Self { addresses, settings: arguments.settings(), processes })
     }
 
     /// Ends the processes of the server.
     pub(super) async fn stop(mut self) {
-        if let Some(mut processes) = self.processes.take() {
+        if let Some(processes) = self.processes.take() {
             processes.stop().await;
         }
     }
@@ -144,6 +143,7 @@ impl ServerUnderTest for Server {
 struct Processes {
     child: Child,
     group: u32,
+    has_ended: bool,
     output: Option<Lines<BufReader<ChildStdout>>>,
 }
 
@@ -162,7 +162,7 @@ impl Processes {
         Session { name, transcript }: &Session,
     ) -> anyhow::Result<Self> {
         let mut shell = Command::new("sh");
-        shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::piped());
         #[cfg(unix)]
         shell.process_group(0);
         shell.env("FAF_SESSION", name);
@@ -182,7 +182,7 @@ impl Processes {
         let mut child = shell.spawn().context("sh cannot be started")?;
         let group = child.id().context("the server has ended")?;
         let output = child.stdout.take().map(|output| BufReader::new(output).lines());
-        Ok(Self { child, group, output })
+        Ok(Self { child, group, has_ended: false, output })
     }
 
     /// Waits until the server is ready; adds the addresses that it prints.
@@ -224,7 +224,7 @@ impl Processes {
         }
     }
 
-    async fn stop(&mut self) {
+    async fn stop(mut self) {
         // A server that has ended already gets no signal. The shell may end before what it
         // has started.
         let ended = async {
@@ -237,6 +237,17 @@ impl Processes {
         if timeout(TIME_TO_END, ended).await.is_err() {
             let _ = self.signal("KILL").await;
             let _ = self.child.wait().await;
+        }
+        self.has_ended = true;
+    }
+}
+
+/// If the tool is interrupted, the server gets the signal that ends a session.
+impl Drop for Processes {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let line = format!("kill -s TERM -- -{}", self.group);
+            let _ = std::process::Command::new("sh").args(["-c", &line]).stderr(Stdio::null()).status();
         }
     }
 }

@@ -16,7 +16,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Longest time by which a recording is named later than it began, because others have its name.
+/// Longest time by which a recording is named later than it began.
 const NAME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Size and number of the files.
@@ -30,8 +30,8 @@ pub(super) struct Bounds {
 
 /// Writes the files of a recording.
 ///
-/// After a failure, nothing is written until a new file can be begun. Standard error tells the first
-/// failure, and that it goes on.
+/// After a failure, nothing is written until a new file can be begun. Standard error tells the
+/// first failure, and that it goes on.
 pub(super) struct Disk {
     folder: Box<dyn Folder>,
     bounds: Bounds,

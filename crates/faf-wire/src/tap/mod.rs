@@ -9,6 +9,8 @@ mod disk;
 mod folder;
 mod recorder;
 mod scrub;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::SystemTime;

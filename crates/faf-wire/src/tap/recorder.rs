@@ -92,7 +92,7 @@ impl Observer for Recorder {
                 };
                 self.add(at, &entry);
             }
-            // What cannot be made free of secrets is not recorded.
+            // A message that cannot be made free of secrets is not recorded.
             Err(_) => self.incomplete(at, conn),
         }
     }

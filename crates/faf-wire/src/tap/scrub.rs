@@ -381,7 +381,7 @@ mod tests {
         let shaped = |bytes: &[u8]| shape(WireFormat::SimpleJson, bytes);
         assert_eq!(shaped(b"{\"password\":\"Hunter2\",}\n"), b"{\"xxxxxxxx\":\"xxxxxx0\",}\n");
         assert_eq!(shaped(b"{\"a\":\"\xC3\"}\n"), b"{\"x\":\"\xFF\"}\n");
-        // What was only too deep would be a message.
+        // This would be a message.
         assert_eq!(shaped(b"{\"x\":{}}\n"), b"x\n");
         assert_eq!(shaped(b"{\"x\":{}}"), b"x\n");
         for format in WireFormat::ALL {
