@@ -13,6 +13,5 @@
 pub mod compare;
 pub mod differences;
 pub mod recording;
-#[cfg(feature = "write")]
 pub mod secrets;
 pub mod transcript;

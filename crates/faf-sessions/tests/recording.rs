@@ -9,7 +9,9 @@ use std::time::Duration;
 use faf_protocol::{Message, WireFormat};
 use faf_sessions::recording::folder::FileName;
 use faf_sessions::recording::format::{End, FORMAT, Header, OpenConn};
-use faf_sessions::recording::{Ending, Entry, FileWriter, ReadError, Reader, Recorded, RecordedConn, Side};
+use faf_sessions::recording::{
+    Compress, Ending, Entry, FileWriter, ReadError, Reader, Recorded, RecordedConn, Side,
+};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -33,7 +35,16 @@ fn path(folder: &Path, file: u32) -> PathBuf {
 
 fn begin(folder: &Path, file: u32, open: Vec<OpenConn>) -> FileWriter<fs::File> {
     let out = fs::File::create_new(path(folder, file)).unwrap();
-    FileWriter::begin(out, &header(file, open)).unwrap()
+    FileWriter::begin(out, &header(file, open), compressor()).unwrap()
+}
+
+fn compressor() -> Box<Compress> {
+    let mut compressor = zstd::bulk::Compressor::new(1).unwrap();
+    compressor.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true)).unwrap();
+    Box::new(move |lines, frame| {
+        frame.extend(compressor.compress(lines)?);
+        Ok(())
+    })
 }
 
 fn add(file: &mut FileWriter<impl std::io::Write>, entries: &[Recorded]) {

@@ -70,7 +70,11 @@ fn begin(path: &Path) -> FileWriter<File> {
         utc: 1_782_907_200_000_000,
         open: Vec::new(),
     };
-    FileWriter::begin(File::create(path).unwrap(), &header).unwrap()
+    let compress = |lines: &[u8], frame: &mut Vec<u8>| {
+        frame.extend(zstd::bulk::compress(lines, 1)?);
+        Ok(())
+    };
+    FileWriter::begin(File::create(path).unwrap(), &header, Box::new(compress)).unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {

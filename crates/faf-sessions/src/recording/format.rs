@@ -24,6 +24,7 @@
 //! order; unknown members are ignored. An `end` is the last line of its file.
 
 use std::borrow::Cow;
+use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -193,58 +194,46 @@ impl OpenConn {
     }
 }
 
-#[cfg(feature = "write")]
-pub(super) use write::{write_end, write_entry};
+/// Appends the line of an entry, with its end.
+pub(super) fn write_entry(out: &mut Vec<u8>, at: Duration, entry: &Entry) {
+    let at = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
+    // Writing to memory does not fail.
+    let _ = match entry {
+        Entry::Opened { conn, format, address: None } => {
+            write!(out, r#"{{"at":{at},"conn":{},"opened":"{format}"}}"#, conn.0)
+        }
+        Entry::Opened { conn, format, address: Some(address) } => {
+            write!(out, r#"{{"at":{at},"conn":{},"opened":"{format}","address":"{address}"}}"#, conn.0)
+        }
+        // A message is compact JSON, in which line ends are escaped.
+        Entry::FromClient { conn, message } => {
+            write!(out, r#"{{"at":{at},"conn":{},"client":{message}}}"#, conn.0)
+        }
+        Entry::FromServer { conn, message } => {
+            write!(out, r#"{{"at":{at},"conn":{},"server":{message}}}"#, conn.0)
+        }
+        Entry::BytesFromClient { conn, bytes } => {
+            write!(out, r#"{{"at":{at},"conn":{},"bytes":"{}"}}"#, conn.0, STANDARD.encode(bytes))
+        }
+        Entry::Closed { conn, by } => {
+            let side = match by {
+                Side::Client => "client",
+                Side::Server => "server",
+            };
+            write!(out, r#"{{"at":{at},"conn":{},"closed":"{side}"}}"#, conn.0)
+        }
+        Entry::Incomplete { conn } => {
+            write!(out, r#"{{"at":{at},"conn":{},"incomplete":true}}"#, conn.0)
+        }
+        Entry::Clock { utc } => write!(out, r#"{{"at":{at},"utc":{utc}}}"#),
+    };
+    out.push(b'\n');
+}
 
-#[cfg(feature = "write")]
-mod write {
-    use std::io::Write;
-
-    use super::{End, Entry, STANDARD, Side};
-    use base64::Engine;
-    use std::time::Duration;
-
-    /// Appends the line of an entry, with its end.
-    pub(in super::super) fn write_entry(out: &mut Vec<u8>, at: Duration, entry: &Entry) {
-        let at = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
-        // Writing to memory does not fail.
-        let _ = match entry {
-            Entry::Opened { conn, format, address: None } => {
-                write!(out, r#"{{"at":{at},"conn":{},"opened":"{format}"}}"#, conn.0)
-            }
-            Entry::Opened { conn, format, address: Some(address) } => {
-                write!(out, r#"{{"at":{at},"conn":{},"opened":"{format}","address":"{address}"}}"#, conn.0)
-            }
-            // A message is compact JSON, in which line ends are escaped.
-            Entry::FromClient { conn, message } => {
-                write!(out, r#"{{"at":{at},"conn":{},"client":{message}}}"#, conn.0)
-            }
-            Entry::FromServer { conn, message } => {
-                write!(out, r#"{{"at":{at},"conn":{},"server":{message}}}"#, conn.0)
-            }
-            Entry::BytesFromClient { conn, bytes } => {
-                write!(out, r#"{{"at":{at},"conn":{},"bytes":"{}"}}"#, conn.0, STANDARD.encode(bytes))
-            }
-            Entry::Closed { conn, by } => {
-                let side = match by {
-                    Side::Client => "client",
-                    Side::Server => "server",
-                };
-                write!(out, r#"{{"at":{at},"conn":{},"closed":"{side}"}}"#, conn.0)
-            }
-            Entry::Incomplete { conn } => {
-                write!(out, r#"{{"at":{at},"conn":{},"incomplete":true}}"#, conn.0)
-            }
-            Entry::Clock { utc } => write!(out, r#"{{"at":{at},"utc":{utc}}}"#),
-        };
-        out.push(b'\n');
-    }
-
-    /// Appends the last line of a file, with its end.
-    pub(in super::super) fn write_end(out: &mut Vec<u8>, end: End) {
-        out.extend_from_slice(match end {
-            End::Next => b"{\"end\":\"next\"}\n",
-            End::Finished => b"{\"end\":\"finished\"}\n",
-        });
-    }
+/// Appends the last line of a file, with its end.
+pub(super) fn write_end(out: &mut Vec<u8>, end: End) {
+    out.extend_from_slice(match end {
+        End::Next => b"{\"end\":\"next\"}\n",
+        End::Finished => b"{\"end\":\"finished\"}\n",
+    });
 }

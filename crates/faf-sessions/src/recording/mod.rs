@@ -6,14 +6,13 @@
 //!
 //! * [`format`] is the definition of the format.
 //! * [`Reader`] reads a recording that is complete, or follows one that is being written.
-//! * `FileWriter` writes a file, with the feature `write`.
+//! * [`FileWriter`] writes a file, with a [`Compress`] of the caller.
 
 pub mod folder;
 pub mod format;
 mod frames;
 mod open_conns;
 mod reader;
-#[cfg(feature = "write")]
 mod writer;
 
 use std::net::IpAddr;
@@ -22,8 +21,7 @@ use std::time::Duration;
 use faf_protocol::{Message, WireFormat};
 
 pub use reader::{Ending, ReadError, Reader};
-#[cfg(feature = "write")]
-pub use writer::{FRAME_BYTES, FRAME_TIME, FileWriter};
+pub use writer::{Compress, FRAME_BYTES, FRAME_TIME, FileWriter};
 
 /// Number of a connection in a recording, from 1 in the order of their beginnings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,9 +3,6 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use zstd::bulk::Compressor;
-use zstd::zstd_safe::CParameter;
-
 use super::Entry;
 use super::format::{End, Header, write_end, write_entry};
 
@@ -16,8 +13,14 @@ pub const FRAME_BYTES: usize = 256 * 1024;
 /// Longest time of entries in a frame.
 pub const FRAME_TIME: Duration = Duration::from_secs(1);
 
-/// The fastest level that finds repetitions far apart, such as a message to every client.
-const LEVEL: i32 = 1;
+/// Fills the second argument, which is empty, with a `zstd` frame that holds the first one, and
+/// a checksum.
+///
+/// A [`FileWriter`] calls it for each frame, at most once a second while little happens. The lines
+/// are some [`FRAME_BYTES`], and more only if the last of them is longer. The caller brings the
+/// compression, so that programs that only read recordings do not build it. Lines that are left
+/// as they are make a recording, too.
+pub type Compress = dyn FnMut(&[u8], &mut Vec<u8>) -> io::Result<()> + Send;
 
 /// A file of a recording that is being written.
 ///
@@ -26,7 +29,7 @@ const LEVEL: i32 = 1;
 /// it should do each second while nothing happens. After an error the file must not be used.
 pub struct FileWriter<W> {
     out: W,
-    compressor: Compressor<'static>,
+    compress: Box<Compress>,
     /// Lines of the frame.
     lines: Vec<u8>,
     /// Time of its first entry.
@@ -39,13 +42,11 @@ impl<W: Write> FileWriter<W> {
     /// Begins a file: writes its header at once.
     ///
     /// # Errors
-    /// Those of `out`.
-    pub fn begin(out: W, header: &Header) -> io::Result<Self> {
-        let mut compressor = Compressor::new(LEVEL)?;
-        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+    /// Those of `out` and of `compress`, as for all functions here.
+    pub fn begin(out: W, header: &Header, compress: Box<Compress>) -> io::Result<Self> {
         let mut lines = serde_json::to_vec(header)?;
         lines.push(b'\n');
-        let mut file = Self { out, compressor, lines, began: None, compressed: Vec::new(), written: 0 };
+        let mut file = Self { out, compress, lines, began: None, compressed: Vec::new(), written: 0 };
         file.flush()?;
         Ok(file)
     }
@@ -73,8 +74,7 @@ impl<W: Write> FileWriter<W> {
             return Ok(());
         }
         self.compressed.clear();
-        self.compressed.reserve(zstd::zstd_safe::compress_bound(self.lines.len()));
-        self.compressor.compress_to_buffer(&self.lines, &mut self.compressed)?;
+        (self.compress)(&self.lines, &mut self.compressed)?;
         self.out.write_all(&self.compressed)?;
         self.out.flush()?;
         self.written += self.compressed.len() as u64;

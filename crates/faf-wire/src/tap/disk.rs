@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use faf_sessions::recording::folder::FileName;
 use faf_sessions::recording::format::{End, FORMAT, Header, OpenConn};
-use faf_sessions::recording::{Entry, FRAME_TIME, FileWriter};
+use faf_sessions::recording::{Compress, Entry, FRAME_TIME, FileWriter};
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::{CParameter, compress_bound};
 
 use super::folder::Folder;
 use crate::exit::complain;
@@ -18,6 +20,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Longest time by which a recording is named later than it began.
 const NAME_LIMIT: Duration = Duration::from_secs(60);
+
+/// The fastest level that finds repetitions far apart, such as a message to every client.
+const LEVEL: i32 = 1;
 
 /// Size and number of the files.
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +138,7 @@ impl Disk {
             utc: micros(SystemTime::now()),
             open,
         };
-        match FileWriter::begin(out, &header) {
+        match compressor().and_then(|compress| FileWriter::begin(out, &header, compress)) {
             Ok(file) => self.file = Some(file),
             Err(error) => {
                 // On a full disk, every attempt would leave another file.
@@ -223,6 +228,17 @@ pub(super) fn micros(time: SystemTime) -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
+/// Returns the compression of one file.
+fn compressor() -> io::Result<Box<Compress>> {
+    let mut compressor = Compressor::new(LEVEL)?;
+    compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+    Ok(Box::new(move |lines, frame| {
+        frame.reserve(compress_bound(lines.len()));
+        compressor.compress_to_buffer(lines, frame)?;
+        Ok(())
+    }))
+}
+
 /// Formats a time of day (UTC) as `20260701T120000Z`.
 fn name_of(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -244,6 +260,14 @@ fn name_of(time: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Damage is only found with a checksum (RFC 8878 section 3.1.1.1.1).
+    #[test]
+    fn a_frame_has_a_checksum() {
+        let mut frame = Vec::new();
+        compressor().unwrap()(b"{}\n", &mut frame).unwrap();
+        assert_eq!(frame[4] & 4, 4, "{frame:?}");
+    }
 
     #[test]
     fn files_are_named_by_the_time_of_day() {
