@@ -3,7 +3,8 @@
 use divan::{Bencher, black_box};
 use faf_contract::{Checker, Conversation, Direction};
 use faf_protocol::Message;
-use faf_testkit::golden::sessions::{self, Record, Sent};
+use faf_sessions::transcript::{Record, Sent};
+use faf_testkit::golden::sessions;
 
 fn main() {
     divan::main();
