@@ -13,5 +13,4 @@
 pub mod compare;
 pub mod differences;
 pub mod recording;
-pub mod secrets;
 pub mod transcript;

@@ -263,8 +263,8 @@ impl Lanes {
         pieces
     }
 
-    /// Compares all lanes that are quiet at the end of the recording. What belongs to the last
-    /// messages may have come later, so those are left out.
+    /// Compares all lanes that are quiet at the end of the recording. The others are left out, as
+    /// the effects of the last messages may have come later.
     pub(super) fn settle_all(&mut self, now: Duration) -> Vec<Piece> {
         let mut pieces = Vec::new();
         for (_, conn, lane) in std::mem::take(&mut self.due).into_iter().flatten() {

@@ -23,7 +23,7 @@ struct Entry {
     text: Arc<str>,
 }
 
-/// What a client or a service does with a message.
+/// The direction of a message, as its client or service sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     /// It sends it.
@@ -42,8 +42,8 @@ const POLICY_SERVICE: &str = "the policy service";
 pub const TOO_LONG: &str = "a block beyond the limit";
 
 impl History {
-    /// Adds a message, a JSON object with its members in the order of their names, after all earlier
-    /// ones. Sections are counted from 1.
+    /// Adds a message, a JSON object with its members in the order of their names, after all
+    /// earlier ones. Sections are counted from 1.
     pub fn add(&mut self, section: usize, who: &Arc<str>, verb: Verb, text: &Arc<str>) {
         self.0.push(Entry { section, who: Arc::clone(who), verb, text: Arc::clone(text) });
     }

@@ -183,8 +183,8 @@ impl Differences {
 }
 
 impl Difference {
-    /// Returns the lines that explain a finding. `has_held` says that the difference is known to have
-    /// applied before.
+    /// Returns the lines that explain a finding. `has_held` says that the difference is known to
+    /// have applied before.
     fn explaining(
         &self,
         history: &History,

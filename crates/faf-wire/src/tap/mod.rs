@@ -5,6 +5,7 @@
 //!                        ---> Disk         files, and what to do when they cannot be written
 //! ```
 
+mod digests;
 mod disk;
 mod folder;
 mod recorder;

@@ -8,10 +8,10 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::BytesMut;
 use faf_protocol::limits::{MESSAGE_LIMIT_MAX, NESTING_LIMIT_MAX};
 use faf_protocol::{DecodeError, Decoder, Limits, Message, WireFormat};
-use faf_sessions::secrets::Digests;
 use memchr::memmem::Finder;
 
 use super::Keep;
+use super::digests::Digests;
 
 /// Endings of the names of members that are secret, in every message: `password`, `token`,
 /// `access_token`... in any case.
