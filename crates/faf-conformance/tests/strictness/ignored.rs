@@ -139,10 +139,12 @@ fn merged(records: &[Record]) -> BTreeMap<&str, Vec<&Value>> {
             continue;
         }
         let received = merged.entry(conn).or_default();
-        let is_party = message["command"] == "update_party";
-        received.pop_if(|last| {
-            is_party && last["command"] == "update_party" && last["owner"] == message["owner"]
-        });
+        let has_members = |message: &Value| {
+            message["command"] == "update_party"
+                && message["members"].as_array().is_none_or(|members| !members.is_empty())
+        };
+        received
+            .pop_if(|last| has_members(last) && has_members(message) && last["owner"] == message["owner"]);
         received.push(message);
     }
     merged

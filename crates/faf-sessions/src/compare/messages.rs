@@ -217,10 +217,12 @@ impl Received {
                     if message["command"] == "welcome" {
                         (is_list_due, own_id) = (true, message["id"].as_u64());
                     }
-                    // A party is reported at most once a second, with all that has changed.
+                    // A party is reported at most once a second, with all that has changed; its end
+                    // is a report of its own.
+                    let has_members =
+                        |one: &Value| one["command"] == "update_party" && one["members"] != json!([]);
                     let is_same_party = |last: &mut Value| {
-                        [&*last, &message].map(|one| &one["command"]) == ["update_party"; 2]
-                            && last["owner"] == message["owner"]
+                        has_members(last) && has_members(&message) && last["owner"] == message["owner"]
                     };
                     heard.direct.pop_if(is_same_party);
                     heard.direct.push(constant(message));
@@ -304,7 +306,9 @@ mod tests {
         let notice = json!({"command": "notice", "style": "info", "text": "t"});
         assert!(section(vec![party(1, 1), party(1, 2)], vec![party(1, 2)]).is_empty());
         assert!(!section(vec![party(1, 1), party(1, 2)], vec![party(1, 1)]).is_empty());
-        // Other parties, and those between which something else comes, are reported on their own.
+        // Other parties, ends of parties, and those between which something else comes, are reported
+        // on their own.
+        assert!(!section(vec![party(1, 1), party(1, 0)], vec![party(1, 0)]).is_empty());
         assert!(!section(vec![party(2, 1), party(1, 2)], vec![party(1, 2)]).is_empty());
         assert!(
             !section(vec![party(1, 1), notice.clone(), party(1, 2)], vec![notice, party(1, 2)]).is_empty()
