@@ -306,8 +306,8 @@ mod tests {
         let notice = json!({"command": "notice", "style": "info", "text": "t"});
         assert!(section(vec![party(1, 1), party(1, 2)], vec![party(1, 2)]).is_empty());
         assert!(!section(vec![party(1, 1), party(1, 2)], vec![party(1, 1)]).is_empty());
-        // Other parties, ends of parties, and those between which something else comes, are reported
-        // on their own.
+        // Other parties, ends of parties, and those between which something else comes, are
+        // reported on their own.
         assert!(!section(vec![party(1, 1), party(1, 0)], vec![party(1, 0)]).is_empty());
         assert!(!section(vec![party(2, 1), party(1, 2)], vec![party(1, 2)]).is_empty());
         assert!(
