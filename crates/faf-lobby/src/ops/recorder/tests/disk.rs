@@ -97,7 +97,9 @@ fn a_disk_that_is_too_slow() {
     for _ in 0..100 {
         rig.send(ada, &long);
     }
-    assert_eq!(rig.recorder.interruptions().load(Ordering::Relaxed), 1);
+    // Once it is blocked for good; perhaps once before, after which it has caught up.
+    let interruptions = rig.recorder.interruptions().load(Ordering::Relaxed);
+    assert!((1..=2).contains(&interruptions), "{interruptions}");
     rig.disk.set(|disk| disk.hangs = false);
     // At the first of these the thread catches up, and with the next it continues.
     rig.is_in_step = true;
@@ -106,7 +108,6 @@ fn a_disk_that_is_too_slow() {
     rig.send(ada, r#"{"command":"nonsense"}"#);
     let inputs = rig.effects.last().unwrap().0;
     let recordings = rig.finish().recordings();
-    // The thread may have caught up in between, before it was blocked for good.
     let [cut, .., rest] = &recordings[..] else { panic!("{}", recordings.len()) };
     assert!(cut.len() < 2 * LIMIT, "{}", cut.len());
     let (_, last, _) = replay(cut);
