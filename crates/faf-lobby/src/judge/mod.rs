@@ -13,8 +13,8 @@
 //!                             findings: listed or unexplained --> report
 //! ```
 //!
-//! Decisions of chance and of other services are taken from the recording ([`answers`],
-//! [`rounds`]). The rules of comparison are those of [`faf_sessions::compare`].
+//! Decisions of chance and of other services are taken from the recording (`answers`,
+//! `rounds`). The rules of comparison are those of [`faf_sessions::compare`].
 
 mod ahead;
 mod answers;
