@@ -4,7 +4,7 @@
 //! A recording is a folder of files, or one file. Unlike a [transcript](crate::transcript), it can
 //! be of any length, and nothing says when everything has been received.
 //!
-//! * [`format`] is the definition of the format.
+//! * [`mod@format`] is the definition of the format.
 //! * [`Reader`] reads a recording that is complete, or follows one that is being written.
 //! * [`FileWriter`] writes a file, with a [`Compress`] of the caller.
 

@@ -18,7 +18,7 @@ use super::open_conns::OpenConns;
 /// is. After the last entry, [`ending`](Self::ending) says how the recording ends.
 ///
 /// If the oldest files were removed, or some in between are missing or were cut off, then the
-/// connections that were open at that time are [`Entry::Incomplete`] from there on, and
+/// connections that were open at that time are `Entry::Incomplete` from there on, and
 /// [`gaps`](Self::gaps) counts it. Of such a connection only the end follows.
 ///
 /// A time that runs backwards, which `faf-wire tap` never writes, counts as the time before it;
