@@ -38,14 +38,10 @@ pub(crate) fn check_may_search(lobby: &Lobby, player: PlayerId) -> Result<Vec<Pl
 pub(crate) fn start(lobby: &mut Lobby, queue: QueueId, members: &[PlayerId]) {
     let Some(data) = lobby.queues.get(queue).map(|queue| &queue.data) else { return };
     let (name, leaderboard) = (data.name.clone(), data.leaderboard.clone());
-    if is_timed_out(lobby, &name, members) {
+    if refuse_timed_out(lobby, queue, &name, members) {
         return;
     }
-    for member in members {
-        if let Some(search) = lobby.queues.search_in(queue, *member) {
-            cancel(lobby, queue, search);
-        }
-    }
+    cancel_in(lobby, queue, members);
     let settings = &lobby.settings.matchmaking;
     let skills = skills(lobby, members, &leaderboard);
     if skills.is_empty() {
@@ -75,9 +71,18 @@ pub(super) fn tell_begun(lobby: &mut Lobby, queue: &str, candidate: &Candidate) 
     }
 }
 
+/// Ends the searches of players in a queue.
+fn cancel_in(lobby: &mut Lobby, queue: QueueId, players: &[PlayerId]) {
+    for player in players {
+        if let Some(search) = lobby.queues.search_in(queue, *player) {
+            cancel(lobby, queue, search);
+        }
+    }
+}
+
 /// Returns whether a member of the party is timed out. If so, all members are sent the names, and
-/// for how long.
-fn is_timed_out(lobby: &mut Lobby, queue: &str, members: &[PlayerId]) -> bool {
+/// for how long, and a search that goes on in this queue ends: their clients show none.
+fn refuse_timed_out(lobby: &mut Lobby, queue: QueueId, name: &str, members: &[PlayerId]) -> bool {
     let now = lobby.now.utc;
     let settings = &lobby.settings.matches.violations;
     let timed_out = lobby.violations.timed_out(members.iter().copied(), now, settings);
@@ -88,14 +93,18 @@ fn is_timed_out(lobby: &mut Lobby, queue: &str, members: &[PlayerId]) -> bool {
     let notice = texts::information(timed_out_notice(&timed_out, now, login));
     let end = |(player, expires_at): (PlayerId, String)| TimeoutEnd { player, expires_at };
     let timeouts = timed_out.iter().map(|one| (one.player, one.expires_at.to_string())).map(end).collect();
-    let conns: Vec<_> = members.iter().filter_map(|member| lobby.players.conn(*member)).collect();
-    for message in [
-        ServerMessage::SearchTimeout(SearchTimeout { timeouts }),
-        search_info(queue, SearchState::Stop),
-        notice,
-    ] {
-        lobby.send_several(conns.clone(), message);
+    let conns = |lobby: &Lobby, members: &mut dyn Iterator<Item = &PlayerId>| -> Vec<_> {
+        members.filter_map(|member| lobby.players.conn(*member)).collect()
+    };
+    let all = conns(lobby, &mut members.iter());
+    let is_idle = |member: &&PlayerId| lobby.queues.search_in(queue, **member).is_none();
+    let idle = conns(lobby, &mut members.iter().filter(is_idle));
+    lobby.send_several(all.clone(), ServerMessage::SearchTimeout(SearchTimeout { timeouts }));
+    cancel_in(lobby, queue, members);
+    if !idle.is_empty() {
+        lobby.send_several(idle, search_info(name, SearchState::Stop));
     }
+    lobby.send_several(all, notice);
     true
 }
 

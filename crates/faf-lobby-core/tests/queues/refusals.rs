@@ -163,7 +163,7 @@ fn a_timed_out_member_keeps_the_party_out_and_all_members_are_told() {
 }
 
 #[test]
-fn a_timed_out_member_does_not_end_the_search_that_goes_on() {
+fn a_timed_out_party_that_searches_again_ends_its_search() {
     // A violation counts at once, so that a player can be timed out while searching.
     let mut settings = Settings::default();
     settings.matches.violations.ban_threshold = 1;
@@ -177,8 +177,9 @@ fn a_timed_out_member_does_not_end_the_search_that_goes_on() {
     story.start(1, SOLO);
     let seen = story.seen(1);
     assert_eq!(seen[..2], ["search_timeout".to_owned(), stopped(SOLO)]);
-    assert_eq!(story.activity(1), "SearchingLadder", "states are unchanged");
-    assert_eq!(story.inside()["queues"]["queues"]["1"]["players"], 1);
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    assert_eq!(story.activity(1), "Idle", "the client shows no search");
+    assert_eq!(story.inside()["queues"]["queues"]["1"]["players"], 0);
 }
 
 #[test]

@@ -234,8 +234,7 @@ impl Received {
         for peers in heard.direct.chunk_by_mut(|one, next| is_peer(one) && is_peer(next)) {
             peers.sort_by_cached_key(Value::to_string);
         }
-        // What two players send to a third at the same time may arrive in any order, but not what one
-        // of them sends.
+        // Messages of two players to a third may arrive in any order, but not those of one of them.
         let is_relayed = |message: &Value| message["command"] == "IceMsg";
         for relayed in heard.direct.chunk_by_mut(|one, next| is_relayed(one) && is_relayed(next)) {
             relayed.sort_by_cached_key(|message| message["args"][0].to_string());
