@@ -18,19 +18,7 @@ use tokio::runtime::Runtime;
 const ACCOUNTS: u32 = 120;
 
 /// Queues and their map.
-const QUEUES: &str = r#"{
-    "maps": [
-        {"map_id": 1, "version_id": 1, "display_name": "Open Palms", "filename": "maps/scmp_007.zip", "version": 1,
-         "ranked": true, "max_players": 6, "width": 512, "height": 512}
-    ],
-    "map_pools": [{"id": 1, "name": "all", "maps": [{"version_id": 1, "weight": 1}]}],
-    "queues": [
-        {"id": 1, "technical_name": "ladder1v1", "featured_mod": "faf", "leaderboard": "ladder_1v1",
-         "team_size": 1, "enabled": true, "pools": [{"pool": 1}]},
-        {"id": 2, "technical_name": "tmm2v2", "featured_mod": "faf", "leaderboard": "global", "team_size": 2,
-         "enabled": true, "pools": [{"pool": 1}]}
-    ]
-}"#;
+const QUEUES: &str = include_str!("../src/server/queues.json");
 
 /// A server that runs as long as the runtime.
 struct TestServer {

@@ -51,19 +51,7 @@ pub(crate) struct Accounts {
 }
 
 /// Queues for one and two players a team, as a seed.
-const QUEUES: &str = r#"{
-    "maps": [
-        {"map_id": 1, "version_id": 1, "display_name": "Open Palms", "filename": "maps/scmp_007.zip", "version": 1,
-         "ranked": true, "max_players": 6, "width": 512, "height": 512}
-    ],
-    "map_pools": [{"id": 1, "name": "all", "maps": [{"version_id": 1, "weight": 1}]}],
-    "queues": [
-        {"id": 1, "technical_name": "ladder1v1", "featured_mod": "faf", "leaderboard": "ladder_1v1",
-         "team_size": 1, "enabled": true, "pools": [{"pool": 1}]},
-        {"id": 2, "technical_name": "tmm2v2", "featured_mod": "faf", "leaderboard": "global", "team_size": 2,
-         "enabled": true, "pools": [{"pool": 1}]}
-    ]
-}"#;
+const QUEUES: &str = include_str!("queues.json");
 
 /// A server with its addresses.
 #[derive(Debug)]
