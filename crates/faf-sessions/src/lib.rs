@@ -6,6 +6,8 @@
 //! * [`recording`] is the format of whole evenings, as `faf-wire tap` records them.
 //! * [`compare`] finds the differences between what was received and what should have been. These
 //!   are the only rules of comparison in this repository.
+//! * [`rotation`] and [`secrets`] are shared by the programs that record: files of which the oldest
+//!   are removed, and digests in place of secrets.
 //! * [`differences`] decides which of them are deliberate.
 //!
 //! Nothing here opens a socket or reads a clock.
@@ -13,4 +15,6 @@
 pub mod compare;
 pub mod differences;
 pub mod recording;
+pub mod rotation;
+pub mod secrets;
 pub mod transcript;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use faf_protocol::{Message, WireFormat};
-use faf_sessions::recording::folder::FileName;
+use faf_sessions::recording::folder::NAMES;
 use faf_sessions::recording::format::{End, FORMAT, Header, OpenConn};
 use faf_sessions::recording::{
     Compress, Ending, Entry, FileWriter, ReadError, Reader, Recorded, RecordedConn, Side,
@@ -30,7 +30,7 @@ fn header(file: u32, open: Vec<OpenConn>) -> Header {
 }
 
 fn path(folder: &Path, file: u32) -> PathBuf {
-    folder.join(FileName::new(BEGAN, file).name)
+    folder.join(NAMES.name(BEGAN, file).name)
 }
 
 fn begin(folder: &Path, file: u32, open: Vec<OpenConn>) -> FileWriter<fs::File> {

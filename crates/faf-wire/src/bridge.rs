@@ -14,12 +14,12 @@ use faf_connection::upgrade::{self, Endpoint};
 use faf_connection::{Disconnected, Error, Reader, Settings, Writer, open_tcp, tcp};
 use faf_protocol::Message;
 use hyper::header::{HeaderName, HeaderValue};
-use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::clients::Clients;
 use crate::dial::{self, Trust};
-use crate::exit::{self, Failure, complain};
+use crate::exit::{self, Failure};
 use crate::render::{Renderer, Style, Way};
 
 /// Time limit for a client's upgrade to WebSocket.
@@ -71,22 +71,15 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         let error = anyhow::anyhow!("--forwarded-header needs a WebSocket server; see --proxy-header");
         return Err(Failure::new(exit::USAGE, error));
     }
-    let listener = listen_at(&listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-    let bound = listen.with_port(listener.local_addr()?.port());
+    let clients = Clients::listen(&listen, connection_limit).await?;
     let connector = trust.connector(&to)?;
-    writeln!(io::stdout(), "bridge from {bound} to {to}")?;
-    let places = Arc::new(Semaphore::new(connection_limit.min(Semaphore::MAX_PERMITS)));
+    writeln!(io::stdout(), "bridge from {} to {to}", clients.url)?;
     let renderer = print.then(|| Renderer::new(style));
-    let bridge = Arc::new(Bridge { listen, to, proxy_header, forwarded_header, connector, places, renderer });
+    let bridge = Arc::new(Bridge { listen, to, proxy_header, forwarded_header, connector, renderer });
     tokio::select! {
-        never = bridge.accept(listener) => never,
+        never = clients.serve(|stream, client| Arc::clone(&bridge).carry(stream, client)) => match never {},
         interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
-}
-
-async fn listen_at(url: &Url) -> anyhow::Result<TcpListener> {
-    let address = lookup_host((url.host(), url.port())).await?.next().context("no such host")?;
-    Ok(tcp::listen(address)?)
 }
 
 struct Bridge {
@@ -95,37 +88,14 @@ struct Bridge {
     proxy_header: bool,
     forwarded_header: Option<HeaderName>,
     connector: Connector,
-    places: Arc<Semaphore>,
     /// Prints the messages that are passed on, with `--print`.
     renderer: Option<Renderer>,
 }
 
 impl Bridge {
-    async fn accept(self: &Arc<Self>, listener: TcpListener) -> Result<(), Failure> {
-        loop {
-            let tell = |error| complain(format_args!("a client cannot be accepted: {error}"));
-            let (stream, client) = tcp::accept(&listener, tell).await;
-            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-                complain("a client is rejected: --connection-limit is reached");
-                continue;
-            };
-            let bridge = Arc::clone(self);
-            tokio::spawn(async move {
-                if let Err(error) = bridge.carry(stream, client, place).await {
-                    complain(format_args!("{client}: {error:#}"));
-                }
-            });
-        }
-    }
-
     /// Carries messages between a client and the server until both have ended, or one has failed. A
     /// side that has ended its direction may still receive messages.
-    async fn carry(
-        &self,
-        stream: TcpStream,
-        client: SocketAddr,
-        _place: OwnedSemaphorePermit,
-    ) -> anyhow::Result<()> {
+    async fn carry(self: Arc<Self>, stream: TcpStream, client: SocketAddr) -> anyhow::Result<()> {
         tcp::prepare(&stream)?;
         let near =
             timeout(HANDSHAKE_TIMEOUT, self.open_client(stream)).await.context("no upgrade in time")??;
@@ -145,11 +115,12 @@ impl Bridge {
         near_reader.listen_to_the_end();
         far_reader.listen_to_the_end();
         // A side that does not read stops the other one from being read, so no backlog grows here.
+        let renderer = &self.renderer;
         let show = |way| {
             let whose = client.to_string();
             move |message: &Message| {
                 // Clients are served even if nobody reads this.
-                self.renderer.iter().for_each(|renderer| drop(renderer.passed_on(&whose, way, message)));
+                renderer.iter().for_each(|renderer| drop(renderer.passed_on(&whose, way, message)));
             }
         };
         let passed = AtomicU64::new(0);

@@ -6,6 +6,7 @@
 mod bridge;
 mod capture;
 mod carrier;
+mod clients;
 mod conform;
 mod connect;
 mod decode;

@@ -1,62 +1,18 @@
 //! The names of the files of a recording in its folder.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-const PREFIX: &str = "tap-";
-const SUFFIX: &str = ".jsonl.zst";
+use crate::rotation::{Directory, FileName, Folder as _, Names};
 
-/// The same without compression.
-const PLAIN_SUFFIX: &str = ".jsonl";
-
-/// A file of a recording, by its name `tap-20260701T120000Z-0001.jsonl.zst`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FileName {
-    /// Time at which the recording began, as in the name.
-    pub began: String,
-    /// Number of the file in its recording, from 1.
-    pub number: u32,
-    /// The name itself.
-    pub name: String,
-}
-
-impl FileName {
-    /// Makes the name of a file of the recording that began at this time, such as
-    /// `20260701T120000Z`.
-    #[must_use]
-    pub fn new(began: &str, number: u32) -> Self {
-        let name = format!("{PREFIX}{began}-{number:04}{SUFFIX}");
-        Self { began: began.to_owned(), number, name }
-    }
-
-    /// Reads a name; `None` for a file that is not part of a recording.
-    #[must_use]
-    pub fn read(name: &str) -> Option<Self> {
-        let middle = name.strip_prefix(PREFIX)?;
-        let middle = middle.strip_suffix(SUFFIX).or_else(|| middle.strip_suffix(PLAIN_SUFFIX))?;
-        let (began, number) = middle.split_once('-')?;
-        let (date, time) = began.strip_suffix('Z')?.split_once('T')?;
-        let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        let is_name = date.len() == 8 && time.len() == 6 && is_digits(date) && is_digits(time);
-        if !is_name || number.len() < 4 || !is_digits(number) {
-            return None;
-        }
-        Some(Self { began: began.to_owned(), number: number.parse().ok()?, name: name.to_owned() })
-    }
-}
+/// The names of the files, such as `tap-20260701T120000Z-0001.jsonl.zst`: the time at which the
+/// recording began, and the number of the file in it, from 1. The second suffix is for files that
+/// somebody has decompressed.
+pub const NAMES: Names = Names { prefix: "tap-", suffixes: &[".jsonl.zst", ".jsonl"] };
 
 /// Lists the files of recordings in a folder, in order.
-///
-/// # Errors
-/// Those of the operating system.
-pub fn files_in(folder: &Path) -> io::Result<Vec<FileName>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        files.extend(entry?.file_name().to_str().and_then(FileName::read));
-    }
-    files.sort();
-    Ok(files)
+fn files_in(folder: &Path) -> io::Result<Vec<FileName>> {
+    Ok(NAMES.select(&Directory::new(folder).names()?))
 }
 
 /// The files of one recording, of which the last may not exist yet.
@@ -89,7 +45,7 @@ impl Files {
             files.choose()?;
             return Ok(files);
         }
-        let began = path.file_name().and_then(|name| name.to_str()?.strip_prefix(PREFIX));
+        let began = path.file_name().and_then(|name| name.to_str()?.strip_prefix(NAMES.prefix));
         match (began, path.parent()) {
             (Some(began), Some(folder)) if !path.exists() && began.len() == 16 => {
                 let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -116,7 +72,7 @@ impl Files {
                 Ok(())
             }
             several => {
-                let path = |began: &String| folder.join(format!("{PREFIX}{began}"));
+                let path = |began: &String| folder.join(format!("{}{began}", NAMES.prefix));
                 Err(NotFound::Several(several.iter().map(path).collect()))
             }
         }
@@ -153,10 +109,10 @@ mod tests {
 
     #[test]
     fn names_are_made_and_recognized() {
-        let made = FileName::new("20260701T120000Z", 7);
+        let made = NAMES.name("20260701T120000Z", 7);
         assert_eq!(made.name, "tap-20260701T120000Z-0007.jsonl.zst");
-        assert_eq!(FileName::read(&made.name), Some(made));
-        assert_eq!(FileName::read("tap-20260701T120000Z-12345.jsonl").unwrap().number, 12345);
+        assert_eq!(NAMES.read(&made.name), Some(made));
+        assert_eq!(NAMES.read("tap-20260701T120000Z-12345.jsonl").unwrap().number, 12345);
         for other in [
             "tap.jsonl.zst",
             "tap-20260701T120000Z-0007.jsonl.gz",
@@ -166,7 +122,7 @@ mod tests {
             "tap-20260701T120000Z-0007-keep.jsonl.zst",
             "lobby-20260701T120000Z-0007.jsonl",
         ] {
-            assert_eq!(FileName::read(other), None, "{other}");
+            assert_eq!(NAMES.read(other), None, "{other}");
         }
     }
 }

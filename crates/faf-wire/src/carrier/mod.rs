@@ -21,13 +21,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
 use faf_client::{Connector, Url};
 use faf_connection::tcp;
-use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpStream;
 
+use crate::clients::Clients;
 use crate::dial::Trust;
 use crate::exit::{self, Failure, complain};
 
@@ -86,7 +85,7 @@ pub(crate) async fn run(
     let carrier = Carrier::listen(route, queue.clone()).await?;
     let watcher = watch(queue.clone(), observer)?;
     let interruption = interruption()?;
-    writeln!(io::stdout(), "{command} from {} to {}", carrier.bound, carrier.to)?;
+    writeln!(io::stdout(), "{command} from {} to {}", carrier.clients.url, carrier.to)?;
     let ended = tokio::select! {
         never = carrier.accept() => match never {},
         ended = interruption => ended,
@@ -126,15 +125,12 @@ async fn wait_for(watcher: JoinHandle<()>) {
     }
 }
 
-/// Listens for clients, and carries the bytes of each.
+/// Accepts clients, and carries the bytes of each.
 pub(crate) struct Carrier {
-    listener: TcpListener,
-    /// The URL for clients, with the port in use.
-    pub(crate) bound: Url,
+    pub(crate) clients: Clients,
     to: Url,
     proxy_header: bool,
     connector: Connector,
-    places: Arc<Semaphore>,
     queue: Queue,
 }
 
@@ -142,41 +138,17 @@ impl Carrier {
     pub(crate) async fn listen(route: Route, queue: Queue) -> Result<Arc<Self>, Failure> {
         route.check().map_err(|error| Failure::new(exit::USAGE, error))?;
         let Route { listen, to, proxy_header, connection_limit, trust } = route;
-        let addresses = lookup_host((listen.host(), listen.port())).await.map_err(anyhow::Error::from);
-        let listener = addresses
-            .and_then(|mut addresses| Ok(tcp::listen(addresses.next().context("no such host")?)?))
-            .with_context(|| format!("cannot listen on {listen}"))?;
-        let bound = listen.with_port(listener.local_addr()?.port());
+        let clients = Clients::listen(&listen, connection_limit).await?;
         let connector = trust.connector(&to)?;
-        let places = Arc::new(Semaphore::new(connection_limit.min(Semaphore::MAX_PERMITS)));
-        Ok(Arc::new(Self { listener, bound, to, proxy_header, connector, places, queue }))
+        Ok(Arc::new(Self { clients, to, proxy_header, connector, queue }))
     }
 
     pub(crate) async fn accept(self: &Arc<Self>) -> Infallible {
-        let tell = |error| complain(format_args!("a client cannot be accepted: {error}"));
-        let mut tell = tcp::now_and_then(tell);
-        loop {
-            let (stream, client) = tcp::accept(&self.listener, &mut tell).await;
-            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-                complain("a client is rejected: --connection-limit is reached");
-                continue;
-            };
-            let carrier = Arc::clone(self);
-            tokio::spawn(async move {
-                if let Err(error) = carrier.carry(stream, client, place).await {
-                    complain(format_args!("{client}: {error:#}"));
-                }
-            });
-        }
+        self.clients.serve(|stream, client| Arc::clone(self).carry(stream, client)).await
     }
 
     /// Carries bytes between a client and the server until both have ended, or one has failed.
-    async fn carry(
-        &self,
-        mut stream: TcpStream,
-        client: SocketAddr,
-        _place: OwnedSemaphorePermit,
-    ) -> anyhow::Result<()> {
+    async fn carry(self: Arc<Self>, mut stream: TcpStream, client: SocketAddr) -> anyhow::Result<()> {
         tcp::prepare(&stream)?;
         let connector = Connector { proxied: self.proxy_header.then_some(client), ..self.connector.clone() };
         let server = match connector.connect_stream(&self.to).await {

@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use faf_sessions::recording::folder::FileName;
+use faf_sessions::recording::folder::NAMES;
 use faf_sessions::recording::format::{End, FORMAT, Header, OpenConn};
 use faf_sessions::recording::{Compress, Entry, FRAME_TIME, FileWriter};
+use faf_sessions::rotation::{Folder, remove_oldest};
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::{CParameter, compress_bound};
 
-use super::folder::Folder;
 use crate::exit::complain;
 
 /// Pause after a failure of the disk; after each further one twice as long.
@@ -114,7 +114,7 @@ impl Disk {
     fn begin_file(&mut self, now: Duration, open: Vec<OpenConn>) -> io::Result<()> {
         let (name, out) = loop {
             self.number = self.number.saturating_add(1);
-            let name = FileName::new(&self.began, self.number).name;
+            let name = NAMES.name(&self.began, self.number).name;
             match self.folder.create(&name) {
                 // Another one that began within the same second.
                 Err(error)
@@ -152,17 +152,9 @@ impl Disk {
         Ok(())
     }
 
-    /// Removes the oldest files. The current one stays, whatever the clock said when it began.
+    /// Removes the oldest files, and tells so once.
     fn remove_old(&mut self, current: &str) {
-        let removed = self.folder.files().and_then(|mut files| {
-            files.retain(|file| file.name != current);
-            let surplus = (files.len() + 1).saturating_sub(self.bounds.files);
-            for file in &files[..surplus] {
-                self.folder.remove(&file.name)?;
-            }
-            Ok(surplus > 0)
-        });
-        match removed {
+        match remove_oldest(&mut *self.folder, NAMES, current, self.bounds.files) {
             Ok(false) => {}
             Ok(true) if self.has_removed => {}
             Ok(true) => {
@@ -281,7 +273,7 @@ mod tests {
         ] {
             let name_of = name_of(UNIX_EPOCH + Duration::from_secs(seconds));
             assert_eq!(name_of, name);
-            assert!(FileName::read(&FileName::new(&name_of, 1).name).is_some());
+            assert!(NAMES.read(&NAMES.name(&name_of, 1).name).is_some());
         }
     }
 }

@@ -5,9 +5,7 @@
 //!                        ---> Disk         files, and what to do when they cannot be written
 //! ```
 
-mod digests;
 mod disk;
-mod folder;
 mod recorder;
 mod scrub;
 #[cfg(test)]
@@ -17,11 +15,11 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
+use faf_sessions::rotation::Directory;
 
 use crate::carrier::{self, QUEUE_LIMIT, Queue, Route};
 use crate::exit::Failure;
 use disk::{Bounds, Disk};
-use folder::Directory;
 use recorder::Recorder;
 pub(crate) use scrub::Scrubber;
 

@@ -11,7 +11,7 @@ use faf_protocol::{DecodeError, Decoder, Limits, Message, WireFormat};
 use memchr::memmem::Finder;
 
 use super::Keep;
-use super::digests::Digests;
+use faf_sessions::secrets::Digests;
 
 /// Endings of the names of members that are secret, in every message: `password`, `token`,
 /// `access_token`... in any case.

@@ -8,13 +8,12 @@ use std::time::{Duration, SystemTime};
 
 use clap::Parser;
 use faf_protocol::{Message, WireFormat};
-use faf_sessions::recording::folder::FileName;
 use faf_sessions::recording::{Ending, Entry, Reader, RecordedConn, Side};
+use faf_sessions::rotation::Folder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::disk::{Bounds, Disk};
-use super::folder::Folder;
 use super::recorder::Recorder;
 use super::{Keep, Scrubber};
 use crate::carrier::{Carrier, Observer, Opened, Queue, Route, watch};
@@ -67,8 +66,8 @@ impl Folder for Memory {
         Ok(Box::new(File { memory: self.clone(), name: name.to_owned() }))
     }
 
-    fn files(&mut self) -> io::Result<Vec<FileName>> {
-        Ok(self.state().files.keys().filter_map(|name| FileName::read(name)).collect())
+    fn names(&mut self) -> io::Result<Vec<String>> {
+        Ok(self.state().files.keys().cloned().collect())
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
@@ -244,7 +243,7 @@ async fn a_disk_that_hangs_never_slows_a_player() {
     let queue = Queue::new(LIMIT);
     let watcher = watch(queue.clone(), Box::new(recorder)).unwrap();
     let carrier = Carrier::listen(route, queue.clone()).await.unwrap();
-    let place = ("127.0.0.1", carrier.bound.port());
+    let place = ("127.0.0.1", carrier.clients.url.port());
     let accepting = Arc::clone(&carrier);
     let accepting = tokio::spawn(async move { accepting.accept().await });
 

@@ -38,11 +38,11 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use faf_lobby_core::{Effect, Event, Moment, World};
+use faf_sessions::rotation::{Directory, Folder};
 use tokio::task::spawn_blocking;
 
 pub use queue::QUEUE_LIMIT;
 
-use files::{Directory, Folder};
 use queue::{Batch, Job, Queue};
 use scrub::Scrubber;
 use writer::Writer;

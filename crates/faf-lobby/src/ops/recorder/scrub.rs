@@ -4,45 +4,24 @@ use std::borrow::Cow;
 
 use faf_lobby_core::{Event, World};
 use faf_protocol::{ClientMessage, Secret};
-use ring::hmac;
+use faf_sessions::secrets::Digests;
 
-/// Hexadecimal digits of the digest that replaces a secret: 128 bits, so that two different secrets
-/// never get the same by chance.
-const DIGITS: usize = 32;
-
-/// Length from which on a secret keeps its length, since the lobby refuses those that are too long,
-/// from 1000 bytes on. Not even the length of a shorter one is shown.
-const LENGTH_SHOWS: usize = 512;
-
-/// Replaces secrets by keyed digests: equal secrets get equal digests, so that the right password
-/// of a game stays the right one. Nobody can try passwords on them, because the key is random and
-/// is stored nowhere else.
+/// Replaces secrets by digests, with a random key that is stored nowhere else.
 #[derive(Debug)]
 pub(super) struct Scrubber {
-    key: hmac::Key,
+    digests: Digests,
 }
 
 impl Scrubber {
     pub(super) fn new() -> Result<Self, getrandom::Error> {
         let mut key = [0; 32];
         getrandom::fill(&mut key)?;
-        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key) })
+        Ok(Self { digests: Digests::new(&key) })
     }
 
-    /// Returns the replacement of a secret. An empty one stays empty, since it means that there is
-    /// no secret.
+    /// Returns the replacement of a secret.
     pub(super) fn replace(&self, secret: &Secret) -> Secret {
-        let secret = secret.reveal();
-        if secret.is_empty() {
-            return Secret::new("");
-        }
-        let digest = hmac::sign(&self.key, secret.as_bytes());
-        let first = digest.as_ref().first_chunk().copied().map_or(0, u128::from_be_bytes);
-        let mut replacement = format!("secret:{first:0DIGITS$x}");
-        if secret.len() > LENGTH_SHOWS {
-            replacement.extend(std::iter::repeat_n('.', secret.len() - replacement.len()));
-        }
-        Secret::new(replacement)
+        Secret::new(self.digests.replace(secret.reveal()))
     }
 
     /// Returns the event as it is recorded.
@@ -76,6 +55,8 @@ fn may_have_secrets(message: &ClientMessage) -> bool {
 #[cfg(test)]
 mod tests {
     use faf_lobby_core::ConnId;
+
+    use faf_sessions::secrets::LENGTH_SHOWS;
 
     use super::*;
 

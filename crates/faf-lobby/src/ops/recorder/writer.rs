@@ -5,9 +5,10 @@ use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use faf_lobby_core::{Moment, World};
+use faf_sessions::rotation::{Folder, remove_oldest};
 
 use super::Bounds;
-use super::files::{self, Folder};
+use super::files::{self, NAMES};
 use super::format::{self, Chain, FORMAT, Header};
 use super::queue::{Batch, BatchedInput, Job, Jobs, State};
 
@@ -131,7 +132,7 @@ impl Writer {
             let _ = self.folder.remove(&file.name);
             return Err(error);
         }
-        if let Err(error) = files::remove_old(&mut *self.folder, &file.name, self.bounds.files) {
+        if let Err(error) = remove_oldest(&mut *self.folder, NAMES, &file.name, self.bounds.files) {
             tracing::warn!(%error, folder = %self.folder.path().display(), "old recordings cannot be removed");
         }
         self.jobs.set(State::Recording);

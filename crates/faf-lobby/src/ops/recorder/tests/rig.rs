@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use faf_lobby_core::{ConnId, Effect, Event, Moment, Reply, Request, Settings, Timestamp, World};
 use faf_protocol::{ClientMessage, SessionNumber};
+use faf_sessions::rotation::Folder;
 use faf_testkit::store::FakeStore;
 
-use super::super::files::Folder;
 use super::super::replay::{Ending, Replay, Verdict};
 use super::super::{Bounds, Recorder, Tuning};
 

@@ -11,26 +11,28 @@ const DIGITS: usize = 32;
 
 /// Length from which on a secret keeps its length, in bytes, since a lobby server refuses those
 /// that are too long, from 1000 bytes on. Not even the length of a shorter one is shown.
-const LENGTH_SHOWS: usize = 512;
+pub const LENGTH_SHOWS: usize = 512;
 
 /// Replaces secrets by keyed digests: equal secrets get equal digests, so that the right password
 /// of a game stays the right one. Nobody can try passwords on them if the key is random and is
 /// stored nowhere else.
 #[derive(Debug)]
-pub(super) struct Digests {
+pub struct Digests {
     key: hmac::Key,
 }
 
 impl Digests {
     /// Creates digests with a key.
-    pub(super) fn new(key: &[u8; 32]) -> Self {
+    #[must_use]
+    pub fn new(key: &[u8; 32]) -> Self {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, key) }
     }
 
     /// Returns the replacement of a secret: `secret:` and 32 hexadecimal digits. An empty one stays
     /// empty, since it means that there is no secret. Beyond 512 bytes, dots make the replacement
     /// as long as the secret.
-    pub(super) fn replace(&self, secret: &str) -> String {
+    #[must_use]
+    pub fn replace(&self, secret: &str) -> String {
         if secret.is_empty() {
             return String::new();
         }
@@ -44,7 +46,8 @@ impl Digests {
     /// Returns the replacement of an address, of the same family: one of 240.0.0.0/4, which nobody
     /// has, or one of fd00::/8, which only private networks have. Addresses that name no single
     /// machine, such as 0.0.0.0, and loopback stay as they are.
-    pub(super) fn replace_address(&self, address: IpAddr) -> IpAddr {
+    #[must_use]
+    pub fn replace_address(&self, address: IpAddr) -> IpAddr {
         if address.is_loopback() || address.is_unspecified() || address.is_multicast() {
             return address;
         }
