@@ -61,6 +61,9 @@ pub(super) struct Opening {
 pub(super) struct Batch {
     pub(super) events: Vec<Event>,
     pub(super) bytes: Vec<u8>,
+    /// Time up to which nothing else has happened: later batches have no earlier events, however
+    /// long they have waited.
+    pub(super) until: Duration,
 }
 
 impl Batch {
@@ -140,10 +143,12 @@ impl Queue {
             let waited = self.0.is_due.wait_timeout_while(waiting, BATCH_TIME, is_due);
             waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        match waiting.batches.pop_front() {
-            None if waiting.is_closed => None,
-            batch => Some(batch.unwrap_or_default()),
-        }
+        let batch = match waiting.batches.pop_front() {
+            None if waiting.is_closed => return None,
+            batch => batch.unwrap_or_default(),
+        };
+        let until = batch.events.last().map_or_else(|| self.elapsed(), |last| last.at);
+        Some(Batch { until, ..batch })
     }
 
     /// Makes the room of a batch free.
@@ -306,6 +311,21 @@ mod tests {
         drop(copies);
         queue.close();
         assert_eq!(kinds(&queue), ["1 Opened", "1 Bytes", "1 Closed"]);
+    }
+
+    #[test]
+    fn what_still_waits_is_not_earlier_than_what_was_taken() {
+        let queue = Queue::new(QUEUE_LIMIT);
+        let mut copies = open(&queue);
+        copies.bytes(Side::Client, &[0; BATCH_BYTES]);
+        copies.bytes(Side::Client, b"more");
+        let batches: Vec<Batch> = (0..3).map_while(|_| queue.next()).collect();
+        for pair in batches.windows(2) {
+            assert!(pair[0].until <= pair[1].events[0].at, "{batches:?}");
+        }
+        // Without events, time passes all the same.
+        let idle = queue.next().unwrap();
+        assert!(idle.events.is_empty() && idle.until >= batches[2].until);
     }
 
     /// A full batch wakes the thread; the rest follows in its time.

@@ -35,7 +35,7 @@ pub(crate) trait Observer: Send {
     /// A connection has ended, by this side.
     fn closed(&mut self, at: Duration, conn: RecordedConn, by: Side);
 
-    /// Time has passed: several times a second.
+    /// Time has passed: several times a second. No later event is earlier.
     fn tick(&mut self, now: Duration);
 
     /// Nothing more comes.
@@ -87,9 +87,10 @@ impl Watcher {
                 bytes = rest;
                 self.handle(*at, *conn, kind, these);
             }
+            let until = batch.until;
             // The room is free only now, so that the thread's own work counts.
             queue.release(&Batch { events, ..batch });
-            self.observer.tick(queue.elapsed());
+            self.observer.tick(until);
         }
         self.observer.finish(queue.elapsed());
     }
