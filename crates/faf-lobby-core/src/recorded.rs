@@ -89,18 +89,17 @@ impl World {
         queue.map(|queue| queues::matches_now(lobby, queue)).unwrap_or_default()
     }
 
-    /// Plays a round of the queue with this technical name, which makes these matches. Returns the
-    /// teams of the matches that the lobby would have made, and the recorded matches that it cannot
-    /// make, because one of their players does not search in this queue.
+    /// Plays a round of the queue with this technical name, which makes these matches. Returns
+    /// those that cannot be made, because one of their players does not search in this queue.
     pub fn play_recorded_round(
         &mut self,
         queue_name: &str,
         matches: Vec<RecordedMatch>,
-    ) -> (Vec<[Vec<PlayerId>; 2]>, Vec<RecordedMatch>) {
+    ) -> Vec<RecordedMatch> {
         let lobby = self.lobby_mut();
         match lobby.queues.named(queue_name).map(|queue| queue.data.id) {
             Some(queue) => queues::play_recorded(lobby, queue, matches),
-            None => (Vec::new(), matches),
+            None => matches,
         }
     }
 }

@@ -75,15 +75,14 @@ pub(crate) fn play_recorded(
     lobby: &mut Lobby,
     id: QueueId,
     matches: Vec<RecordedMatch>,
-) -> (Vec<[Vec<PlayerId>; 2]>, Vec<RecordedMatch>) {
-    let Some(queue) = lobby.queues.get(id) else { return (Vec::new(), matches) };
+) -> Vec<RecordedMatch> {
+    let Some(queue) = lobby.queues.get(id) else { return matches };
     let wait = queue.planned;
     let searches = in_round(lobby, queue);
     let own = round(lobby, queue, &searches);
     let players = |candidate: usize| -> Vec<PlayerId> {
         searches[candidate].candidate.members().iter().map(|member| member.player).collect()
     };
-    let teams = own.matches.iter().map(|found| recorded::teams(found, &players)).collect();
     // The candidates of a recorded team, in the order of its players.
     let candidates = |team: &[PlayerId]| -> Option<Vec<usize>> {
         let mut found = Vec::new();
@@ -122,7 +121,7 @@ pub(crate) fn play_recorded(
         .collect();
     lobby.queues.mark(id);
     conclude(lobby, id, wait, searches, Round { matches: made, unmatched }, begun);
-    (teams, missing)
+    missing
 }
 
 /// Starts the matches of a round, which may be those of a recording.

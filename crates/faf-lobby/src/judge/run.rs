@@ -357,7 +357,7 @@ impl<'a> Judge<'a> {
         let mut invent = || next_invented(invented);
         let matches =
             rounds::matches(&mut self.ahead, queue, team_size, self.now, &player, &mut invent, &own);
-        let (own, impossible) = self.world.play_recorded_round(queue, matches.clone());
+        let impossible = self.world.play_recorded_round(queue, matches.clone());
         self.perform_effects();
         let counts = &mut self.report.rounds;
         counts.played += 1;
