@@ -72,11 +72,11 @@ pub use clock::{Moment, Timestamp};
 pub use explanation::{Decision, MatchMade, MatchedSearch, WeighedMap};
 pub use io::request;
 pub use io::{
-    Account, ArmyResult, Audience, AvatarNotGranted, Ban, Busy, ConnId, Contradiction, Count, Effect, Event,
-    GamePublications, GameResults, HoldReason, JoinAttempt, Like, LogLine, LoginMethod, MapVersion,
-    MatchOutcome, Permission, Popped, PoppedSearch, Profile, Publication, QueueEvent, RatingUpdate, Relation,
-    Reply, ReplyTo, Request, RequestId, RequestKind, SearchId, TeamResults, Ticket, TokenFault, Unavailable,
-    UnknownMod, UnknownPlayer, VaultMod,
+    Account, ArmyResult, Audience, AvatarNotGranted, Ban, Busy, Closing, ClosingReasons, ConnId,
+    Contradiction, Count, Effect, Event, GamePublications, GameResults, HoldReason, JoinAttempt, Like,
+    LogLine, LoginMethod, MapVersion, MatchOutcome, Permission, Popped, PoppedSearch, Profile, Publication,
+    QueueEvent, RatingUpdate, Relation, Reply, ReplyTo, Request, RequestId, RequestKind, SHUTTING_DOWN,
+    SearchId, TeamResults, Ticket, TokenFault, Unavailable, UnknownMod, UnknownPlayer, VaultMod,
 };
 pub use network::{Network, network};
 pub use recorded::{RecordedMatch, refusal as recorded_refusal};

@@ -15,6 +15,8 @@
 mod auth;
 pub mod cli;
 mod clock;
+#[cfg(feature = "nats")]
+mod cluster;
 pub mod config;
 mod delivery;
 pub mod exit_code;

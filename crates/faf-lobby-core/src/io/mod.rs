@@ -1,5 +1,6 @@
 //! Inputs and outputs of the lobby, as plain data.
 
+mod closing;
 mod conn;
 mod effect;
 mod event;
@@ -10,6 +11,7 @@ mod queue_event;
 mod records;
 pub mod request;
 
+pub use closing::*;
 pub use conn::*;
 pub use effect::*;
 pub use event::*;

@@ -311,7 +311,7 @@ macro_rules! declare_requests {
     )*) => {
         $(
             $(#[$doc])*
-            #[derive(Debug, Clone, PartialEq)]
+            #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
             pub struct $name {
                 $( $(#[$member_doc])* pub $member: $type, )*
             }
@@ -330,7 +330,7 @@ macro_rules! declare_requests {
         )*
 
         /// A request of the lobby with its ticket.
-        #[derive(Debug, Clone, PartialEq)]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         pub enum Request {
             $( $(#[$doc])* $name(Ticket<$name>, $name), )*
         }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faf_connection::running_time::RunningTime;
-use faf_lobby_core::{ConnId, Effect, Event, InitialState, LogLine, Moment, Reply, Request, World};
-use faf_protocol::websocket::CloseCode;
+use faf_lobby_core::{
+    ClosingReasons, ConnId, Effect, Event, InitialState, LogLine, Moment, Reply, Request, World,
+};
 use tokio::sync::mpsc;
 
 use crate::auth::failed_logins::FailedLogins;
@@ -17,8 +18,7 @@ use crate::delivery::{Dispatcher, SlowConsumerPolicy};
 use crate::lobby::input::Input;
 use crate::lobby::requests::RequestExecutor;
 use crate::net::read_gate::Hold;
-use crate::net::session::{self, SHUTTING_DOWN};
-use crate::net::slot::Ending;
+use crate::net::session;
 use crate::ops::activity::ActivityLog;
 use crate::ops::log;
 use crate::ops::metrics::Metrics;
@@ -147,9 +147,7 @@ impl Lobby {
 
     /// Executes the effects of the world, in their order.
     fn execute_effects(&mut self) {
-        // The world logs the reason before it closes a connection. The close frame gives the
-        // same reason.
-        let mut logged: Option<(ConnId, Ending)> = None;
+        let mut closing_reasons = ClosingReasons::default();
         while let Some(effect) = self.world.poll_effect() {
             self.services.activity.observe(&effect, &self.world);
             self.services.recorder.note(&effect);
@@ -164,8 +162,8 @@ impl Lobby {
                 Effect::Done { conn } => self.dispatcher.done(conn),
                 Effect::LoggedIn { conn } => self.dispatcher.log_in(conn),
                 Effect::Close { conn } => {
-                    let ending = self.ending(logged.take_if(|(other, _)| *other == conn));
-                    self.dispatcher.close(conn, ending);
+                    let closing = closing_reasons.of(conn, self.world.has_stopped());
+                    self.dispatcher.close(conn, closing.into());
                 }
                 Effect::Request { conn, request } => self.request(conn, request),
                 Effect::ReportLogin { player, unique_id, session } => {
@@ -179,27 +177,11 @@ impl Lobby {
                         self.dispatcher.login_failed(conn);
                         self.services.failed_logins.tell_line(&line);
                     }
+                    closing_reasons.note(&line);
                     log::write(&line);
-                    match line {
-                        LogLine::Refused { conn, reason } => {
-                            logged = Some((conn, Ending { code: CloseCode::Policy, reason }));
-                        }
-                        LogLine::SentAway { conn } => logged = Some((conn, shutting_down())),
-                        _ => {}
-                    }
                 }
                 Effect::Stop => self.is_stopped = true,
             }
-        }
-    }
-
-    /// Returns the code and the reason of the close frame, with the reason that was logged if there
-    /// is one.
-    fn ending(&self, logged: Option<(ConnId, Ending)>) -> Ending {
-        match logged {
-            Some((_, ending)) => ending,
-            None if self.world.has_stopped() => shutting_down(),
-            None => Ending { code: CloseCode::Policy, reason: "disconnected by the lobby".to_owned() },
         }
     }
 
@@ -244,8 +226,4 @@ async fn reply_in_order(mut writes: mpsc::UnboundedReceiver<PendingWrite>, inbox
 
 fn moment(time: &RunningTime) -> Moment {
     Moment { elapsed: time.elapsed(), utc: utc_now() }
-}
-
-fn shutting_down() -> Ending {
-    Ending { code: CloseCode::GoingAway, reason: SHUTTING_DOWN.to_owned() }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use faf_connection::running_time::timeout;
 use faf_connection::{Disconnected, Error, LargeMessages, Reader, Writer};
-use faf_lobby_core::{ConnId, Event};
+use faf_lobby_core::{ConnId, Event, SHUTTING_DOWN};
 use faf_protocol::websocket::CloseCode;
 use faf_protocol::{ClientMessage, CommandError, DecodeError, FieldError};
 use tokio::sync::mpsc;
@@ -24,9 +24,6 @@ use crate::ops::metrics::Metrics;
 /// How long a closing connection waits for the peer to read the rest and to close its side. After
 /// that the connection is aborted.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Reason in the close frame of WebSocket clients when the server shuts down.
-pub(crate) const SHUTTING_DOWN: &str = "the server is shutting down";
 
 /// Closes a connection whose [`Input::Connect`] the lobby has not handled before it stopped.
 pub(crate) fn close_late(writer: &Writer, slot: &ConnectionSlot) {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use faf_lobby_core::Closing;
 use faf_protocol::websocket::CloseCode;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -36,6 +37,13 @@ struct State {
 pub(crate) struct Ending {
     pub(crate) code: CloseCode,
     pub(crate) reason: String,
+}
+
+impl From<Closing> for Ending {
+    fn from(Closing { is_shutdown, reason }: Closing) -> Self {
+        let code = if is_shutdown { CloseCode::GoingAway } else { CloseCode::Policy };
+        Self { code, reason }
+    }
 }
 
 impl ConnectionSlot {

@@ -1,0 +1,12 @@
+//! A lobby of several processes (docs/src/guide/cluster.md): gateways with the connections of
+//! clients, and cores with the world, of which one leads. [`faf_lobby_cluster`] has the rules.
+//!
+//! ```text
+//!   gateway                                            core
+//!   net/ -> inbox -> Gateway: Link, Dispatcher         CoreLoop: Core, requests -> store/
+//!                        |   ^                              |   ^
+//!                        v   |                              v   |
+//!                        bus.rs  <----- NATS (or memory) -----> bus.rs
+//! ```
+
+pub(crate) mod bus;
