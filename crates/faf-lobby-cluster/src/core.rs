@@ -129,7 +129,7 @@ pub struct Divergence {
     pub parts: Vec<String>,
 }
 
-/// What a core does.
+/// Something that a core asks its host to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CoreOutput {
     /// Append this to the stream; again with the same id, in order, until it is stored.
@@ -223,8 +223,7 @@ impl Core {
         }
     }
 
-    /// Returns whether it can do its part: it leads, or has read what was in the stream a moment
-    /// ago.
+    /// Returns whether it can do its part: it leads, or has read until a moment ago.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         match self.role() {
@@ -478,8 +477,7 @@ impl Core {
         self.flush(now);
     }
 
-    /// Sends what was collected: the effects to gateways, and the inputs of the leader to the
-    /// stream.
+    /// Sends the effects to gateways, and appends the inputs of the leader.
     pub fn flush(&mut self, now: Duration) {
         self.now = now;
         self.send_packets();
@@ -557,11 +555,11 @@ impl Core {
     fn lease_end(&self) -> Duration {
         // Several followers ask one after the other.
         let rank = self.replica.followers().keys().position(|name| *name == self.name).unwrap_or_default();
-        let patience = match self.replica.leader() {
+        let grace = match self.replica.leader() {
             Some(_) => self.settings.lease,
             None => Duration::ZERO,
         };
-        self.heard + patience + self.settings.lease / 16 * u32::try_from(rank).unwrap_or(u32::MAX)
+        self.heard + grace + self.settings.lease / 16 * u32::try_from(rank).unwrap_or(u32::MAX)
     }
 
     /// Time of the next report. A follower also reports at the end of the leader's lease, to know
