@@ -1,0 +1,8 @@
+//! Tests with a real server.
+
+mod appending;
+mod connecting;
+mod failures;
+mod messages;
+mod snapshots;
+mod support;
