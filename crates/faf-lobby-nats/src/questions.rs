@@ -88,7 +88,13 @@ impl Questions {
     pub async fn next(&mut self) -> Option<Question> {
         loop {
             if let Some((link, subscriber)) = &mut self.current {
-                match subscriber.next().await {
+                let mut over = link.over.subscribe();
+                let received = tokio::select! {
+                    biased;
+                    received = subscriber.next() => received,
+                    _ = over.wait_for(|over| *over) => None,
+                };
+                match received {
                     // Something else than a question, from somebody else.
                     Some(Message { reply: None, .. }) => continue,
                     Some(Message { payload, reply: Some(reply), .. }) => {

@@ -17,6 +17,7 @@ use async_nats::jetstream::stream::RawMessageErrorKind;
 use async_nats::{Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_stream::StreamExt;
 
@@ -119,6 +120,8 @@ pub struct Reader {
 #[derive(Debug)]
 struct Source {
     link: Arc<Link>,
+    /// End of the connection.
+    over: watch::Receiver<bool>,
     subscriber: Subscriber,
     /// Subject for requests of entries.
     subject: String,
@@ -185,13 +188,15 @@ impl Reader {
                 self.source = Some(self.open().await?);
             }
             let source = self.source.as_mut().expect("it was opened");
-            let message = match timeout(SILENCE, source.subscriber.next()).await {
-                Ok(Some(message)) => message,
-                // It is silent, or the connection has ended.
-                Err(_) | Ok(None) => {
-                    self.source = None;
-                    continue;
-                }
+            let received = tokio::select! {
+                biased;
+                received = timeout(SILENCE, source.subscriber.next()) => received.ok().flatten(),
+                _ = source.over.wait_for(|over| *over) => None,
+            };
+            // It is silent, or the connection has ended.
+            let Some(message) = received else {
+                self.source = None;
+                continue;
             };
             match self.receive(message)? {
                 Delivered::Entry(entry) => {
@@ -299,8 +304,9 @@ impl Reader {
             during(&link, subscribing).await.ok_or_else(ended)?.map_err(Failure::Passing)?;
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{name}", self.log.name);
         let max_bytes = REQUEST_BYTES.max(2 * link.client.max_payload());
+        let over = link.over.subscribe();
         let mut source =
-            Source { link, subscriber, subject, inbox, requested: 0, max_bytes, has_delivered: false };
+            Source { link, over, subscriber, subject, inbox, requested: 0, max_bytes, has_delivered: false };
         // They end one after the other, so that one always stands.
         if !source.request(WINDOW / 2, STANDS / 2) || !source.request(WINDOW / 2, STANDS) {
             return Err(ended());

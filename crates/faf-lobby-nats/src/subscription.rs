@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_nats::{Message, Subscriber};
 use bytes::Bytes;
+use tokio::sync::watch;
 use tokio::task::{coop, unconstrained};
 use tokio_stream::Stream;
 
@@ -27,7 +27,10 @@ pub struct Subscription {
     subjects: Vec<Subject>,
     /// Count of the last message of each publisher, for each subject.
     counts: Vec<HashMap<u64, u64>>,
-    link: Option<Arc<Link>>,
+    /// End of the current connection.
+    over: watch::Receiver<bool>,
+    /// It is subscribed over the current connection.
+    is_current: bool,
     /// Number of the last connection.
     last: u64,
     sources: Vec<Source>,
@@ -78,12 +81,13 @@ impl Connection {
             connection: self.clone(),
             subjects,
             counts,
-            link: None,
+            over: link.over.subscribe(),
+            is_current: false,
             last: link.number,
             sources: Vec::new(),
             held: None,
         };
-        subscription.begin(link).await.map_err(PublishError::Away)?;
+        subscription.begin(&link).await.map_err(PublishError::Away)?;
         Ok(subscription)
     }
 }
@@ -97,11 +101,17 @@ impl Subscription {
         }
         // The sources are read outside of the budget: see `poll_message`.
         coop::consume_budget().await;
-        if self.link.is_none() {
+        if !self.is_current {
             return self.resume().await;
         }
-        let Some((index, message, stamp)) = poll_fn(|context| self.poll_message(context)).await else {
-            self.link = None;
+        let mut over = self.over.clone();
+        let received = tokio::select! {
+            biased;
+            received = poll_fn(|context| self.poll_message(context)) => received,
+            _ = over.wait_for(|over| *over) => None,
+        };
+        let Some((index, message, stamp)) = received else {
+            self.is_current = false;
             self.sources.clear();
             return self.resume().await;
         };
@@ -121,18 +131,19 @@ impl Subscription {
         loop {
             let link = self.connection.shared().next_link(self.last).await?;
             self.last = link.number;
-            if self.begin(link).await.is_ok() {
+            if self.begin(&link).await.is_ok() {
                 return Some(Received::Interrupted);
             }
         }
     }
 
-    async fn begin(&mut self, link: Arc<Link>) -> Result<(), String> {
+    async fn begin(&mut self, link: &Link) -> Result<(), String> {
         let names = &self.connection.shared().names;
         let subjects: Vec<_> = self.subjects.iter().map(|subject| names.subject(subject)).collect();
         let subscribers = link.subscribe(&subjects).await?;
         self.sources = subscribers.into_iter().map(|subscriber| Source { subscriber, next: None }).collect();
-        self.link = Some(link);
+        self.over = link.over.subscribe();
+        self.is_current = true;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod appending;
 mod connecting;
+mod credentials;
 mod failures;
 mod messages;
 mod snapshots;
