@@ -18,6 +18,9 @@ use crate::settings::{Limits, Settings};
 use crate::stamps::Stamps;
 use crate::state::State;
 
+/// Time after which a connection counts as stable, and the next one is opened without a pause.
+const STABLE: Duration = Duration::from_secs(5);
+
 /// A connection to NATS, which is opened again after every failure, for ever. Copies share
 /// everything; it ends with the last copy, and everything made from one holds a copy.
 #[derive(Debug, Clone)]
@@ -184,7 +187,9 @@ pub(crate) async fn during<T>(link: &Link, request: impl Future<Output = T>) -> 
 
 /// Waits for the end of each connection, and opens the next one.
 async fn keep_open(shared: Arc<Shared>, mut link: Arc<Link>) {
+    let mut pauses = Pauses::new(&shared.limits);
     loop {
+        let begin = Instant::now();
         link.ended().await;
         let (since, number) = (Instant::now(), link.number);
         shared.link.send_replace(None);
@@ -192,14 +197,24 @@ async fn keep_open(shared: Arc<Shared>, mut link: Arc<Link>) {
         away(format!("the connection to {} has ended", link.server));
         tracing::error!(server = link.server, "NATS is away; the server goes on and tries again");
         drop(link);
-        link = reconnect(&shared, number, away).await;
+        if begin.elapsed() >= STABLE {
+            pauses.reset();
+        } else {
+            // A server that ends each connection is not asked for the next one without end.
+            sleep(pauses.next()).await;
+        }
+        link = reconnect(&shared, &mut pauses, number, away).await;
         shared.counters.count_reconnect();
         shared.begin(&link);
     }
 }
 
-async fn reconnect(shared: &Shared, last: u64, away: impl Fn(String) -> State) -> Arc<Link> {
-    let mut pauses = Pauses::new(&shared.limits);
+async fn reconnect(
+    shared: &Shared,
+    pauses: &mut Pauses,
+    last: u64,
+    away: impl Fn(String) -> State,
+) -> Arc<Link> {
     let mut logged = None;
     for attempt in 0.. {
         // The server that has just ended is tried last.
