@@ -64,7 +64,8 @@ pub struct Pending(Waiting);
 
 enum Waiting {
     Begun(Pin<Box<dyn Future<Output = Result<Stored, AppendError>> + Send>>),
-    Failed(Option<AppendError>),
+    /// It is done, and the outcome is still to be returned.
+    Done(Option<Result<Stored, AppendError>>),
 }
 
 impl Log {
@@ -83,7 +84,7 @@ impl Log {
     pub fn append(&self, lane: &Name, id: &str, payload: Bytes) -> Pending {
         Pending(match self.begin(lane, id, payload) {
             Ok(begun) => begun,
-            Err(error) => Waiting::Failed(Some(error)),
+            Err(error) => Waiting::Done(Some(Err(error))),
         })
     }
 
@@ -113,8 +114,9 @@ impl Log {
         // The first poll puts the request into the queue of the library, which has a place for it.
         let _runtime = shared.runtime.enter();
         match poll_once(&mut begun) {
-            Poll::Ready(Err(error)) => Err(error),
-            Poll::Ready(Ok(_)) | Poll::Pending => Ok(Waiting::Begun(begun)),
+            // The reply may come during the poll.
+            Poll::Ready(outcome) => Ok(Waiting::Done(Some(outcome))),
+            Poll::Pending => Ok(Waiting::Begun(begun)),
         }
     }
 
@@ -163,7 +165,7 @@ impl Future for Pending {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             Waiting::Begun(begun) => begun.as_mut().poll(context),
-            Waiting::Failed(error) => Poll::Ready(Err(error.take().expect("it is polled once it is ready"))),
+            Waiting::Done(outcome) => Poll::Ready(outcome.take().expect("it is not polled after its end")),
         }
     }
 }
@@ -172,7 +174,8 @@ impl std::fmt::Debug for Pending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match &self.0 {
             Waiting::Begun(_) => "Pending(begun)",
-            Waiting::Failed(_) => "Pending(failed)",
+            Waiting::Done(Some(Err(_))) => "Pending(failed)",
+            Waiting::Done(_) => "Pending(done)",
         })
     }
 }
