@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use async_nats::jetstream::publish::PublishAck;
@@ -68,33 +69,115 @@ enum Waiting {
     Done(Option<Result<Stored, AppendError>>),
 }
 
-impl Log {
-    /// Queues an entry to be appended in a lane of the stream. Entries arrive at the server in the
-    /// order of the calls. `id` has 1 to 128 visible characters of ASCII; for two minutes, another
-    /// entry with the same id is not stored. The queue is bounded: see
-    /// [`Limits::queue_bytes`](crate::Limits::queue_bytes).
+/// Appends entries in one lane, in order: when one of them fails, no later one is sent until
+/// [`resume`](Self::resume).
+#[derive(Debug)]
+pub struct Writer {
+    log: Log,
+    lane: Name,
+    session: Option<Arc<Session>>,
+}
+
+/// The entries that are appended over one connection, up to the first that fails.
+#[derive(Debug)]
+struct Session {
+    link: Arc<Link>,
+    has_failed: AtomicBool,
+}
+
+impl Writer {
+    /// Queues an entry to be appended. Entries arrive at the server in the order of the calls. `id`
+    /// has 1 to 128 visible characters of ASCII; for two minutes, another entry with the same id is
+    /// not stored. The queue is bounded: see [`Limits::queue_bytes`](crate::Limits::queue_bytes).
     ///
-    /// When one append fails, those after it that were already under way may have been stored.
-    /// Append them all again in the same order with the same ids: those that were stored are not
-    /// stored again, so each is stored once. They are in order if NATS received a beginning of
-    /// them and lost the rest, as it is with [`AppendError::Away`] and one NATS server. A full
-    /// stream may refuse an entry and take a smaller one after it, and a change of the leader
-    /// among several NATS servers may lose one in the middle: if the order matters then, entries
-    /// must carry numbers that their readers check.
+    /// Once an entry has failed, all later ones fail. Those that were already under way may be
+    /// stored. To go on, [`resume`](Self::resume), and append all entries again that are not known
+    /// to be stored, in the same order and with the same ids: those that were stored are not stored
+    /// again.
+    ///
+    /// Entries are then in order if NATS has lost only the last ones, as with a single server whose
+    /// connection ends. A full stream may refuse an entry and take a smaller one after it, and a
+    /// change of the leader among several servers may lose one in the middle: where the order
+    /// matters nevertheless, entries must carry numbers that their readers check.
+    pub fn append(&mut self, id: &str, payload: Bytes) -> Pending {
+        let shared = self.log.connection.shared();
+        if self.session.is_none() {
+            self.session = shared.link().map(Session::new);
+        }
+        let Some(session) = &self.session else {
+            return Pending::failed(AppendError::Away(shared.away()));
+        };
+        if session.has_failed.load(Ordering::Relaxed) || session.link.is_over() {
+            return Pending::failed(AppendError::Away("has not stored an earlier entry".to_owned()));
+        }
+        self.log.begin(&session.link, Some(session), &self.lane, id, payload)
+    }
+
+    /// Waits until there is a connection, and lets entries be appended again; they must begin with
+    /// the first one that is not known to be stored.
+    ///
+    /// # Errors
+    /// If the connection was closed by this process.
+    pub async fn resume(&mut self) -> Result<(), AppendError> {
+        let shared = self.log.connection.shared();
+        let link = shared.next_link(0).await.ok_or_else(|| AppendError::Away(shared.away()))?;
+        self.session = Some(Session::new(link));
+        Ok(())
+    }
+}
+
+impl Session {
+    fn new(link: Arc<Link>) -> Arc<Self> {
+        Arc::new(Self { link, has_failed: AtomicBool::new(false) })
+    }
+}
+
+impl Log {
+    /// Returns a writer of a lane. Two of them do not keep an order between them.
+    #[must_use]
+    pub fn writer(&self, lane: Name) -> Writer {
+        Writer { log: self.clone(), lane, session: None }
+    }
+
+    /// Queues an entry to be appended, like [`Writer::append`], but after a failure later entries
+    /// are still sent: the order is only kept while there is none.
     pub fn append(&self, lane: &Name, id: &str, payload: Bytes) -> Pending {
-        Pending(match self.begin(lane, id, payload) {
-            Ok(begun) => begun,
-            Err(error) => Waiting::Done(Some(Err(error))),
+        let shared = self.connection.shared();
+        match shared.link() {
+            Some(link) => self.begin(&link, None, lane, id, payload),
+            None => Pending::failed(AppendError::Away(shared.away())),
+        }
+    }
+
+    fn begin(
+        &self,
+        link: &Arc<Link>,
+        session: Option<&Arc<Session>>,
+        lane: &Name,
+        id: &str,
+        payload: Bytes,
+    ) -> Pending {
+        let pending = self.try_begin(link, session, lane, id, payload);
+        pending.unwrap_or_else(|error| {
+            if let Some(session) = session {
+                session.has_failed.store(true, Ordering::Relaxed);
+            }
+            Pending::failed(error)
         })
     }
 
-    fn begin(&self, lane: &Name, id: &str, payload: Bytes) -> Result<Waiting, AppendError> {
+    fn try_begin(
+        &self,
+        link: &Arc<Link>,
+        session: Option<&Arc<Session>>,
+        lane: &Name,
+        id: &str,
+        payload: Bytes,
+    ) -> Result<Pending, AppendError> {
         let shared = self.connection.shared();
         if !(1..=ID_LIMIT).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(AppendError::Refused(format!("its id must have 1 to {ID_LIMIT} visible characters")));
         }
-        let id = HeaderValue::from(id);
-        let link = shared.link().ok_or_else(|| AppendError::Away(shared.away()))?;
         let (bytes, limit) = (payload.len(), link.client.max_payload());
         if bytes + HEADERS + ID_LIMIT > limit {
             return Err(AppendError::Refused(format!(
@@ -103,21 +186,26 @@ impl Log {
         }
         let payload = link.reserve(payload).map_err(|Busy| AppendError::Busy)?;
         let mut headers = HeaderMap::new();
-        headers.insert(header::NATS_MESSAGE_ID, id);
+        headers.insert(header::NATS_MESSAGE_ID, HeaderValue::from(id));
         let request = Request::new().headers(headers).payload(payload).timeout(Some(shared.limits.respond));
-        let (subject, log) = (shared.names.lane(lane), self.clone());
+        let (subject, log, link) = (shared.names.lane(lane), self.clone(), Arc::clone(link));
+        let session = session.cloned();
         let mut begun: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(async move {
             let sent = during(&link, link.client.send_request(subject, request)).await;
-            log.outcome(&link, sent).await
+            let outcome = log.outcome(&link, sent).await;
+            if let (Err(_), Some(session)) = (&outcome, session) {
+                session.has_failed.store(true, Ordering::Relaxed);
+            }
+            outcome
         });
         shared.counters.count_out(bytes);
         // The first poll puts the request into the queue of the library, which has a place for it.
         let _runtime = shared.runtime.enter();
-        match poll_once(&mut begun) {
+        Ok(Pending(match poll_once(&mut begun) {
             // The reply may come during the poll.
-            Poll::Ready(outcome) => Ok(Waiting::Done(Some(outcome))),
-            Poll::Pending => Ok(Waiting::Begun(begun)),
-        }
+            Poll::Ready(outcome) => Waiting::Done(Some(outcome)),
+            Poll::Pending => Waiting::Begun(begun),
+        }))
     }
 
     async fn outcome(
@@ -156,6 +244,12 @@ impl Log {
                 _ => ended(),
             }),
         }
+    }
+}
+
+impl Pending {
+    fn failed(error: AppendError) -> Self {
+        Self(Waiting::Done(Some(Err(error))))
     }
 }
 

@@ -2,7 +2,7 @@
 //! nothing about lobbies.
 //!
 //! ```text
-//!   Log        append  -->  stream FAF_LOBBY_<cluster>   one order of entries, kept on disk
+//!   Writer     append  -->  stream FAF_LOBBY_<cluster>   one order of entries, kept on disk
 //!              Reader  <--  (faf.<cluster>.in.<lane>)    without a gap from any sequence number
 //!   publish    -->  faf.<cluster>.out.<gateway>, .all, .status  -->  Subscription
 //!   ask        -->  faf.<cluster>.core  -->  Questions   to the server that leads
@@ -39,7 +39,7 @@ mod stamps;
 mod state;
 mod subscription;
 
-pub use append::{AppendError, Pending, Stored};
+pub use append::{AppendError, Pending, Stored, Writer};
 pub use connection::Connection;
 pub use counters::{Counters, Traffic};
 pub use log::{Log, LogError, LogOptions, LogState};

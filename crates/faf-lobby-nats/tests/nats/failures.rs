@@ -65,21 +65,26 @@ async fn frozen_server_is_noticed_and_used_again() {
     server.pause();
     // They are in the socket of the server, which reads them when it goes on: beside the same ones
     // over the next connection.
-    let lane = name("g");
-    let pending: Vec<_> = (100..600)
-        .map(|number| log.append(&lane, &format!("g-{number}"), number.to_string().into()))
-        .collect();
+    let mut writer = log.writer(name("g"));
+    let pending: Vec<_> =
+        (100..600).map(|number| writer.append(&format!("g-{number}"), number.to_string().into())).collect();
     let state = wait_for(&connection, |state| !state.is_connected()).await;
     assert!(state.problem().unwrap().contains("is away"), "{state:?}");
     for pending in pending {
         let error = in_time(pending).await.unwrap_err();
         assert!(matches!(error, AppendError::Away(_)), "{error:?}");
     }
-    let error = in_time(log.append(&lane, "x", Bytes::new())).await.unwrap_err();
-    assert!(matches!(error, AppendError::Away(_)), "{error:?}");
+    for pending in [writer.append("x", Bytes::new()), log.append(&name("g"), "x", Bytes::new())] {
+        let error = in_time(pending).await.unwrap_err();
+        assert!(matches!(error, AppendError::Away(_)), "{error:?}");
+    }
     let error = log.state().await.unwrap_err();
     assert!(matches!(error, LogError::Away(_)), "{error:?}");
     server.resume();
+    wait_for(&connection, |state| state.is_connected()).await;
+    // A later entry must not overtake those that failed.
+    let error = in_time(writer.append("y", Bytes::new())).await.unwrap_err();
+    assert!(matches!(&error, AppendError::Away(text) if text.contains("earlier")), "{error:?}");
     append_all(&log, "g", 100..1000).await;
     let mut entries = read(&mut log.read_from(reader_identity(&log).await, 1), 100).await;
     entries.extend(read(&mut reader, 900).await);

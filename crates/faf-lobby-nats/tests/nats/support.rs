@@ -1,5 +1,6 @@
 //! A server, connections to it, and what they read.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -54,25 +55,27 @@ pub(crate) fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-/// Appends entries of a lane that are numbered from `first`, all at the same time, until each is
-/// stored: what a gateway does.
+/// Appends entries of a lane that are numbered, up to 1,000 at the same time, until each is stored:
+/// what a gateway does.
 pub(crate) async fn append_all(log: &Log, lane: &str, numbers: std::ops::Range<u64>) {
-    let lane = name(lane);
-    let mut next = numbers.start;
+    let mut writer = log.writer(name(lane));
+    let (mut first, mut next) = (numbers.start, numbers.start);
+    let mut under_way = VecDeque::new();
     let all = async {
-        while next < numbers.end {
-            let window = next..numbers.end.min(next + 1000);
-            let pending: Vec<_> = window
-                .map(|number| log.append(&lane, &format!("{lane}-{number}"), Bytes::from(number.to_string())))
-                .collect();
-            for pending in pending {
-                match pending.await {
-                    Ok(_) => next += 1,
-                    Err(AppendError::Away(_) | AppendError::Busy) => break,
-                    Err(error) => panic!("{error}"),
-                }
+        while first < numbers.end {
+            while next < numbers.end && under_way.len() < 1000 {
+                under_way.push_back(writer.append(&format!("{lane}-{next}"), Bytes::from(next.to_string())));
+                next += 1;
             }
-            tokio::task::yield_now().await;
+            match under_way.pop_front().expect("there are some").await {
+                Ok(_) => first += 1,
+                Err(AppendError::Away(_) | AppendError::Busy) => {
+                    under_way.clear();
+                    next = first;
+                    writer.resume().await.unwrap();
+                }
+                Err(error) => panic!("{error}"),
+            }
         }
     };
     in_time(all).await;
