@@ -92,8 +92,7 @@ impl Writer {
     ///
     /// Once an entry has failed, all later ones fail. Those that were already under way may be
     /// stored. To go on, [`resume`](Self::resume), and append all entries again that are not known
-    /// to be stored, in the same order and with the same ids: those that were stored are not stored
-    /// again.
+    /// to be stored, in the same order and with the same ids. No entry is stored twice.
     ///
     /// Entries are then in order if NATS has lost only the last ones, as with a single server whose
     /// connection ends. A full stream may refuse an entry and take a smaller one after it, and a

@@ -77,7 +77,7 @@ enum Identity {
     Nobody,
     User(String, String),
     Token(String),
-    Account { jwt: String, key: KeyPair },
+    Account { jwt: String, key: Box<KeyPair> },
 }
 
 /// Opens a connection to one of the servers, beginning with the one with this index.
@@ -188,8 +188,10 @@ fn is_without_jetstream(code: ErrorCode) -> bool {
 fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
+        // An error of the socket is no source of itself, but holds one.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        let inner = inner.and_then(<dyn std::error::Error + Send + Sync>::downcast_ref::<rustls::Error>);
+        if error.is::<rustls::Error>() || inner.is_some() {
             return true;
         }
         next = error.source();
@@ -242,7 +244,7 @@ impl Identity {
         let jwt = section("USER JWT").ok_or("there is no user JWT in it")?;
         let seed = section("USER NKEY SEED").ok_or("there is no seed of a user in it")?;
         let key = KeyPair::from_seed(&seed).map_err(|_| "the seed in it cannot be read")?;
-        Ok(Self::Account { jwt, key })
+        Ok(Self::Account { jwt, key: Box::new(key) })
     }
 
     fn auth(&self, nonce: &[u8]) -> Result<Auth, AuthError> {

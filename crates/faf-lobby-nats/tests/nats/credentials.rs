@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use crate::support::{append_all, in_time, limits, settings};
 
 /// Returns a token that `issuer` gives to `subject`.
-fn token(issuer: &KeyPair, subject: &KeyPair, nats: Value) -> String {
-    let encode = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let header = encode(json!({"typ": "JWT", "alg": "ed25519-nkey"}));
+fn token(issuer: &KeyPair, subject: &KeyPair, nats: &Value) -> String {
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = encode(&json!({"typ": "JWT", "alg": "ed25519-nkey"}));
     let claims = json!({
         "jti": "test", "iat": 1_700_000_000, "iss": issuer.public_key(), "sub": subject.public_key(),
         "name": "test", "nats": nats,
     });
-    let signed = format!("{header}.{}", encode(claims));
+    let signed = format!("{header}.{}", encode(&claims));
     let signature = URL_SAFE_NO_PAD.encode(issuer.sign(signed.as_bytes()).unwrap());
     format!("{signed}.{signature}")
 }
@@ -29,7 +29,7 @@ fn account(operator: &KeyPair, account: &KeyPair, storage: i64) -> String {
         "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true, "conn": -1, "leaf": -1,
         "mem_storage": storage, "disk_storage": storage, "streams": storage, "consumer": storage,
     });
-    token(operator, account, json!({"limits": limits, "type": "account", "version": 2}))
+    token(operator, account, &json!({"limits": limits, "type": "account", "version": 2}))
 }
 
 fn credentials(account: &KeyPair, user: &KeyPair, seed: &KeyPair) -> String {
@@ -39,7 +39,7 @@ fn credentials(account: &KeyPair, user: &KeyPair, seed: &KeyPair) -> String {
         "-----BEGIN NATS USER JWT-----\n{}\n------END NATS USER JWT------\n\n\
          ************************* IMPORTANT *************************\n\n\
          -----BEGIN USER NKEY SEED-----\n{}\n------END USER NKEY SEED------\n",
-        token(account, user, nats),
+        token(account, user, &nats),
         seed.seed().unwrap()
     )
 }
@@ -49,7 +49,7 @@ fn credentials(account: &KeyPair, user: &KeyPair, seed: &KeyPair) -> String {
 async fn account_with_credentials_is_used_and_a_wrong_one_is_named() {
     let (operator, system) = (KeyPair::new_operator(), KeyPair::new_account());
     let (with_storage, without) = (KeyPair::new_account(), KeyPair::new_account());
-    let operator_token = token(&operator, &operator, json!({"type": "operator", "version": 2}));
+    let operator_token = token(&operator, &operator, &json!({"type": "operator", "version": 2}));
     let mut configuration = format!("operator: {operator_token}\nsystem_account: {}\n", system.public_key());
     configuration += "resolver: MEMORY\nresolver_preload {\n";
     for (key, storage) in [(&system, 0), (&with_storage, -1), (&without, 0)] {

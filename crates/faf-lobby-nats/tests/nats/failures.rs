@@ -81,7 +81,7 @@ async fn frozen_server_is_noticed_and_used_again() {
     let error = log.state().await.unwrap_err();
     assert!(matches!(error, LogError::Away(_)), "{error:?}");
     server.resume();
-    wait_for(&connection, |state| state.is_connected()).await;
+    wait_for(&connection, faf_lobby_nats::State::is_connected).await;
     // A later entry must not overtake those that failed.
     let error = in_time(writer.append("y", Bytes::new())).await.unwrap_err();
     assert!(matches!(&error, AppendError::Away(text) if text.contains("earlier")), "{error:?}");
@@ -111,7 +111,7 @@ async fn server_is_waited_for_however_long_it_is_away() {
     assert!(!state.is_connected());
     let reading = tokio::spawn(async move { read(&mut reader, 10).await });
     server.restart();
-    wait_for(&connection, |state| state.is_connected()).await;
+    wait_for(&connection, faf_lobby_nats::State::is_connected).await;
     append_all(&log, "h", 0..10).await;
     assert_complete(&in_time(reading).await.unwrap(), 11);
     assert_eq!(connection.counters().reconnects(), 1);

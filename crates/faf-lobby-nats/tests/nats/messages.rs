@@ -102,7 +102,7 @@ async fn interruption_is_reported_with_the_number_of_lost_messages() {
     wait_for(&other, |state| !state.is_connected()).await;
     server.restart();
     assert_eq!(receive(&mut subscription).await, Received::Interrupted);
-    wait_for(&core, |state| state.is_connected()).await;
+    wait_for(&core, faf_lobby_nats::State::is_connected).await;
     core.publish(&Subject::All, "two".into()).unwrap();
     assert_eq!(receive_text(&mut subscription).await, "two");
     // Its own connection is cut, and the publisher's is not.
