@@ -20,6 +20,7 @@ use crate::config::{Exposure, Settings, seconds};
 use crate::delivery::SlowConsumerPolicy;
 use crate::exit_code::{self, Failure};
 use crate::lobby::event_loop::{Lobby, Services};
+use crate::lobby::host::Host;
 use crate::lobby::input::{INBOX_INPUTS, Input};
 use crate::lobby::requests::RequestExecutor;
 use crate::net::country::Countries;
@@ -136,11 +137,13 @@ impl Server {
             .map_err(|error| anyhow::anyhow!("the system provides no random numbers: {error}"))?;
         let services = Services {
             requests,
-            policy: PolicyServer::new(&settings.policy_server),
-            metrics: Arc::clone(&metrics),
-            failed_logins: failed_logins(),
-            activity: Arc::clone(&activity),
-            publisher: publisher.clone(),
+            host: Host {
+                policy: PolicyServer::new(&settings.policy_server),
+                metrics: Arc::clone(&metrics),
+                failed_logins: failed_logins(),
+                activity: Arc::clone(&activity),
+                publisher: publisher.clone(),
+            },
             recorder,
         };
         let slow_consumers = SlowConsumerPolicy {
