@@ -37,6 +37,10 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// Number of positions whose hashes a follower keeps until it reads those of the leader.
 const KEPT_HASHES: usize = 8;
 
+/// Number of leases for which other cores wait for the one that a leader has named: if it has another
+/// version, it loads a snapshot first.
+const SUCCESSOR_LEASES: u32 = 5;
+
 /// Most reports of a follower that it waits for. While the stream is away, older ones are forgotten.
 const KEPT_REPORTS: usize = 64;
 
@@ -78,8 +82,9 @@ pub struct Core {
     read_until: Option<Duration>,
     /// Local time at which the last message was applied.
     applied: Duration,
-    /// Whether the last leader has named another core to lead next.
-    awaits_successor: bool,
+    /// The core that the last leader has named to lead next.
+    successor: Option<CoreName>,
+    past: u64,
     hashes: VecDeque<(u64, Parts)>,
     last_equal: u64,
     packets: Packets,
@@ -209,13 +214,21 @@ impl Core {
             reports: VecDeque::new(),
             read_until: None,
             applied: now,
-            awaits_successor: false,
+            successor: None,
+            past: 0,
             hashes: VecDeque::new(),
             last_equal: 0,
             packets: Packets::default(),
             outputs: VecDeque::new(),
             ignored: BTreeMap::new(),
         }
+    }
+
+    /// Leaders of other versions up to this message of the stream are of the past: that they have led
+    /// does not end this core.
+    #[must_use]
+    pub fn after(self, past: u64) -> Self {
+        Self { past, ..self }
     }
 
     /// The replica.
@@ -337,7 +350,7 @@ impl Core {
 
     fn begin_epoch(&mut self, core: &CoreName, epoch: Epoch) {
         self.heard = self.now;
-        self.awaits_successor = false;
+        self.successor = None;
         self.packets.clear();
         let was_leading = matches!(self.role, Role::Leading(_));
         if *core != self.name {
@@ -346,7 +359,7 @@ impl Core {
                 self.outputs.push_back(CoreOutput::Follows);
             }
             let version = self.replica.leader_version().unwrap_or_default();
-            if version != self.version {
+            if version != self.version && self.replica.position() > self.past {
                 self.role = Role::Ended;
                 self.outputs.push_back(CoreOutput::OtherVersion(version.to_owned()));
             }
@@ -385,6 +398,7 @@ impl Core {
 
     fn handed_over(&mut self, to: Option<&CoreName>) {
         self.heard = self.now;
+        self.successor = to.cloned();
         if matches!(self.role, Role::Leading(_)) {
             self.send_packets();
             self.role = Role::Following;
@@ -392,8 +406,6 @@ impl Core {
             self.outputs.push_back(CoreOutput::HandedOver);
         } else if to.is_none_or(|to| *to == self.name) {
             self.claim();
-        } else {
-            self.awaits_successor = true;
         }
     }
 
@@ -469,6 +481,22 @@ impl Core {
     pub fn batch_applied(&self) -> Option<u64> {
         let Role::Leading(leading) = &self.role else { return None };
         Some(leading.sent.front().map_or(leading.last_batch, |(number, _)| number - 1))
+    }
+
+    /// Age of the oldest message of the stream that this core may not have applied: how long ago
+    /// that was in the stream which it has read back. `None` before the first.
+    #[must_use]
+    pub fn behind(&self) -> Option<Duration> {
+        match &self.role {
+            Role::Leading(leading) => Some(self.now.saturating_sub(leading.confirmed)),
+            _ => self.read_until.map(|until| self.now.saturating_sub(until)),
+        }
+    }
+
+    /// The core to which the last leader has handed over, until one leads.
+    #[must_use]
+    pub fn successor(&self) -> Option<&CoreName> {
+        self.successor.as_ref()
     }
 
     /// Time since the last sign of a leader.
@@ -629,8 +657,11 @@ impl Core {
     fn lease_end(&self) -> Duration {
         // Several followers ask one after the other.
         let rank = self.replica.followers().keys().position(|name| *name == self.name).unwrap_or_default();
-        let is_patient = self.replica.leader().is_some() || self.awaits_successor;
-        let patience = if is_patient { self.settings.lease } else { Duration::ZERO };
+        let patience = match (self.replica.leader(), &self.successor) {
+            (Some(_), _) => self.settings.lease,
+            (None, Some(successor)) if *successor != self.name => SUCCESSOR_LEASES * self.settings.lease,
+            (None, _) => Duration::ZERO,
+        };
         self.heard + patience + self.settings.lease / 16 * u32::try_from(rank).unwrap_or(u32::MAX)
     }
 

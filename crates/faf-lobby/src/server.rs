@@ -116,7 +116,7 @@ impl Server {
         let health = Health::new();
         metrics.observe_health(health.findings());
         let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
-        let broker = Broker::start(&settings, inbox.clone(), &mut metrics);
+        let broker = Broker::start(&settings, inbox.clone(), &metrics);
         let metrics = Arc::new(metrics);
         metrics.expect_games(&initial.data);
         let outbox = Arc::<Signal>::default();

@@ -9,4 +9,7 @@
 //!                        bus.rs  <----- NATS (or memory) -----> bus.rs
 //! ```
 
+pub(crate) mod backend;
 pub(crate) mod bus;
+pub(crate) mod core;
+pub(crate) mod questions;

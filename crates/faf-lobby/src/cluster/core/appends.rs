@@ -86,6 +86,11 @@ impl Appends {
             .collect()
     }
 
+    /// Number of batches that the stream has not confirmed.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Forgets all batches: the core does not lead any more, or in a new epoch.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();

@@ -39,6 +39,8 @@ pub(super) struct Beginning {
     pub(super) bus: Bus,
     /// Identity of the stream.
     pub(super) stream: i64,
+    /// The last message of the stream when it was read.
+    pub(super) past: u64,
 }
 
 /// Returns the world of the cluster: this one, if it is known which one it is.
@@ -58,7 +60,7 @@ pub(super) async fn begin(
             let position = replica.position();
             tracing::info!(position, end = stream.last, "the world goes on from a snapshot");
             let bus = patiently(|| backend.read_after(position)).await?;
-            return Ok(Beginning { replica, bus, stream: stream.identity });
+            return Ok(Beginning { replica, bus, stream: stream.identity, past: stream.last });
         }
         if let Some(beginning) = new_world(backend, store, settings, &stream).await? {
             return Ok(beginning);
@@ -155,7 +157,8 @@ async fn new_world(
     settings: &Settings,
     stream: &StreamState,
 ) -> Result<Option<Beginning>, Failure> {
-    let random = || getrandom::u64().map_err(|error| anyhow!("the system provides no random numbers: {error}"));
+    let random =
+        || getrandom::u64().map_err(|error| anyhow!("the system provides no random numbers: {error}"));
     let (world, seed) = (WorldId(random()?), random()?);
     let mut bus = patiently(|| backend.read_after(stream.last)).await?;
     let Some((position, utc)) = mark(&mut bus, world).await? else { return Ok(None) };
@@ -164,7 +167,7 @@ async fn new_world(
     let snapshot = Bytes::from(Snapshot::encode(&replica, VERSION, stream.identity));
     patiently(|| backend.put_snapshot(position, snapshot.clone())).await?;
     tracing::info!(position, "a new world was read from the database");
-    Ok(Some(Beginning { replica, bus, stream: stream.identity }))
+    Ok(Some(Beginning { replica, bus, stream: stream.identity, past: position }))
 }
 
 /// Appends the message at which a new world begins, and returns its position and time. Returns `None`
