@@ -10,3 +10,9 @@
 //! ```
 
 pub(crate) mod bus;
+pub(crate) mod gateway;
+#[cfg(test)]
+mod memory;
+pub(crate) mod server;
+#[cfg(test)]
+mod tests;

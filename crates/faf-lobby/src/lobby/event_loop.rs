@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use faf_connection::running_time::RunningTime;
 use faf_lobby_core::{
-    ClosingReasons, ConnId, Effect, Event, InitialState, LogLine, Moment, Reply, Request, World,
+    ClosingReasons, ConnId, Effect, Event, InitialState, LogLine, Moment, Reply, Request, SHUTTING_DOWN,
+    World,
 };
 use tokio::sync::mpsc;
 
@@ -106,7 +107,7 @@ impl Lobby {
         inbox.close();
         while let Some(input) = inbox.recv().await {
             if let Input::Connect(_, writer, slot, _) = input {
-                session::close_late(&writer, &slot);
+                session::close_late(&writer, &slot, SHUTTING_DOWN);
             }
         }
         self.services.recorder.finish().await;
