@@ -15,8 +15,10 @@ mod words;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use faf_connection::LargeMessages;
 use faf_lobby_core::matchmaking::map_choice::AntiRepetition;
 use faf_lobby_core::matchmaking::violations::ViolationSettings;
 use faf_lobby_core::matchmaking::{MatchSettings, MatchmakingSettings};
@@ -27,6 +29,7 @@ use serde::Deserialize;
 use toml::Value;
 use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 
+use crate::delivery::SlowConsumerPolicy;
 use crate::publish::problem_of_exchange;
 
 pub(crate) use catalogue::{Entry, Kind, default_file, out_of_range};
@@ -218,6 +221,7 @@ impl Settings {
             }
         }
         problems.extend(self.problems_of_broker());
+        problems.extend(self.problems_of_cluster());
         problems.extend(self.clashes());
         problems.extend(self.log_filter().err().map(|error| ("log", error)));
         if let Some(word) = log_targets(&self.log).find(|word| looks_like_level(word)) {
@@ -246,6 +250,24 @@ impl Settings {
         }
         problems
             .extend(problem_of_exchange(&self.broker_exchange).map(|problem| ("broker_exchange", problem)));
+        problems
+    }
+
+    /// Returns the problems of the settings of a cluster.
+    fn problems_of_cluster(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if !is_cluster_name(&self.cluster) {
+            let problem = "it must be 1 to 32 letters, digits, hyphens and underscores";
+            problems.push(("cluster", problem.to_owned()));
+        }
+        if !self.nats.is_empty() && !cfg!(feature = "nats") {
+            problems.push(("nats", format!("{NO_NATS}, or remove it")));
+        }
+        problems.extend(self.nats.iter().find_map(|url| Some(("nats", problem_of_nats_url(url)?))));
+        if !self.nats_credentials.as_os_str().is_empty() && !self.nats_password.reveal().is_empty() {
+            let problem = "there is also a password; one of the two is enough";
+            problems.push(("nats_credentials", problem.to_owned()));
+        }
         problems
     }
 
@@ -379,6 +401,20 @@ impl Settings {
         }
     }
 
+    /// Returns the limits for clients that do not keep up.
+    pub(crate) fn slow_consumers(&self) -> SlowConsumerPolicy {
+        SlowConsumerPolicy {
+            chunk_bytes: self.outbox_limit,
+            memory: self.outbox_memory,
+            stall_timeout: seconds(self.stall_timeout),
+        }
+    }
+
+    /// Returns the memory for large messages of players.
+    pub(crate) fn large_messages(&self) -> Arc<LargeMessages> {
+        LargeMessages::new(self.large_message_memory, self.message_limit, self.large_message_rate)
+    }
+
     /// Returns the limits of messages from clients.
     pub(crate) fn limits(&self) -> faf_protocol::Limits {
         faf_protocol::Limits { message: self.message_limit, nesting: self.nesting_limit }
@@ -435,6 +471,34 @@ fn is_known_target(target: &str) -> bool {
 /// Converts a setting, which is within its bounds and thus neither negative nor too large.
 pub(crate) fn seconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value).unwrap_or_default()
+}
+
+/// Why this build cannot be a part of a cluster, and what to do about it.
+pub(crate) const NO_NATS: &str = "this build of faf-lobby has no NATS; use a release, or build it with `cargo build \
+     --release --features nats`";
+
+/// Returns whether this can be a part of the names of streams and subjects of NATS.
+fn is_cluster_name(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    (1..=32).contains(&text.len()) && text.chars().all(is_allowed)
+}
+
+/// Returns the problem with the URL of a server of NATS, if there is one.
+fn problem_of_nats_url(url: &str) -> Option<String> {
+    // The URL is not quoted: it may contain a password.
+    let wrong = || Some("it is not a URL such as nats://10.0.0.1:4222 or tls://nats.example.org".to_owned());
+    let Ok(uri) = url.parse::<hyper::Uri>() else { return wrong() };
+    let is_complete = matches!(uri.scheme_str(), Some("nats" | "tls")) && uri.host().is_some();
+    let user = uri.authority().and_then(|authority| authority.as_str().rsplit_once('@')).map(|(user, _)| user);
+    match user {
+        Some(user) if user.contains(':') => Some(
+            "it contains a password, which others could read in the list of processes; put it into \
+             nats_password, or into the environment variable FAF_LOBBY_NATS_PASSWORD"
+                .to_owned(),
+        ),
+        _ if !is_complete || !matches!(uri.path(), "" | "/") || uri.query().is_some() => wrong(),
+        _ => None,
+    }
 }
 
 /// Returns whether a browser can send this as the origin of a page, or it means all.
@@ -524,6 +588,26 @@ mod tests {
         assert_eq!([thresholds("[1, 0.25]"), thresholds("1"), thresholds("")], [""; 3]);
         assert_eq!(thresholds("0.5, -1"), "-1 is not between 0 and 10");
         assert_eq!(thresholds(&["1"; 11].join(",")), "there can be at most ten");
+    }
+
+    #[test]
+    fn servers_of_nats_are_urls_without_passwords() {
+        for right in ["nats://10.0.0.1", "nats://[::1]:4222", "tls://lobby@nats.example.org:4222/"] {
+            assert_eq!(problem_of_nats_url(right), None, "{right}");
+        }
+        for wrong in ["", "10.0.0.1:4222", "http://10.0.0.1", "nats://", "nats://h/x", "nats://h?x", "a b"] {
+            assert!(problem_of_nats_url(wrong).unwrap().contains("not a URL"), "{wrong}");
+        }
+        let problem = problem_of_nats_url("nats://lobby:hunter2@10.0.0.1").unwrap();
+        assert!(problem.contains("nats_password") && !problem.contains("hunter2"), "{problem}");
+    }
+
+    #[test]
+    fn name_of_a_cluster_is_a_part_of_a_subject() {
+        assert!(is_cluster_name("faf-lobby") && is_cluster_name("Test_2"));
+        for wrong in ["", "a.b", "a b", "a*", ">", "é", &"x".repeat(33)] {
+            assert!(!is_cluster_name(wrong), "{wrong}");
+        }
     }
 
     #[test]

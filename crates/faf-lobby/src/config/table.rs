@@ -461,6 +461,35 @@ settings! {
         /// also part of the names of the server's queues.
         broker_exchange: String = "faf-lobby", Text;
     }
+    section "The cluster" about
+        "Settings of `faf-lobby gateway` and `faf-lobby core`, which make one lobby of several processes with NATS \
+         between them: see the guide. `faf-lobby serve` is a whole lobby, and uses none of them."
+    {
+        /// URLs of the servers of NATS: `["nats://10.0.0.1:4222"]`, or with the scheme `tls`. They
+        /// need JetStream. This needs a build with the feature `nats`, which releases have.
+        nats: Vec<String> = [], List;
+
+        /// File with the credentials of an account at NATS, as `nsc` writes it. Empty for none.
+        nats_credentials: PathBuf = "", Text;
+
+        /// Password at NATS of the user in the URLs, such as `nats://lobby@10.0.0.1`. It is never
+        /// shown. Empty for none.
+        nats_password: Secret = "", Secret;
+
+        /// File with the certificates, in PEM, of the authorities that the certificate of NATS may
+        /// be from. Empty for those of this machine.
+        nats_certificate_authority: PathBuf = "", Text;
+
+        /// Name of the cluster. Processes that use the same NATS and the same name are one lobby.
+        cluster: String = "faf-lobby", Text;
+
+        /// Number of servers of NATS that keep each message of the stream of inputs.
+        stream_replicas: usize = 1, Count(1.0..=5.0);
+
+        /// Maximum size of that stream. Cores write snapshots, and remove what is older. While the
+        /// stream is full, gateways do not read from their clients.
+        stream_bytes: u64 = 4294967296, Bytes(16_777_216.0..=1_099_511_627_776.0);
+    }
     section "Links for players" {
         /// Address of the web site, for notices.
         www_url: String = "https://www.faforever.com", Text;

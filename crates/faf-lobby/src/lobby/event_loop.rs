@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faf_connection::running_time::RunningTime;
-use faf_lobby_core::{ClosingReasons, Effect, Event, InitialState, LogLine, Moment, World};
+use faf_lobby_core::{
+    ClosingReasons, Effect, Event, InitialState, LogLine, Moment, SHUTTING_DOWN, World,
+};
 use tokio::sync::mpsc;
 
 use crate::clock::utc_now;
@@ -86,7 +88,7 @@ impl Lobby {
         inbox.close();
         while let Some(input) = inbox.recv().await {
             if let Input::Connect(_, writer, slot, _) = input {
-                session::close_late(&writer, &slot);
+                session::close_late(&writer, &slot, SHUTTING_DOWN);
             }
         }
         self.recorder.finish().await;

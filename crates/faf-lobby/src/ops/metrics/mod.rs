@@ -3,6 +3,8 @@
 #[cfg(feature = "rabbitmq")]
 mod broker;
 mod games;
+#[cfg(feature = "nats")]
+mod gateway;
 #[cfg(feature = "mariadb")]
 mod mariadb;
 mod process;
@@ -32,6 +34,8 @@ use tokio::sync::watch;
 use self::games::ActiveGames;
 use self::process::Process;
 use self::queues::QueueFigures;
+#[cfg(feature = "nats")]
+pub(crate) use self::gateway::{GatewayFigures, GatewayState};
 use super::health::Findings;
 use crate::clock::utc_now;
 use crate::version;
@@ -199,6 +203,12 @@ impl Metrics {
     #[cfg(feature = "mariadb")]
     pub(crate) fn observe_database_timings(&mut self, timings: Arc<faf_lobby_mariadb::Timings>) {
         self.registry.register_collector(Box::new(mariadb::DatabaseTimings(timings)));
+    }
+
+    /// Shows the state of a gateway.
+    #[cfg(feature = "nats")]
+    pub(crate) fn observe_gateway(&mut self, figures: Arc<GatewayFigures>) {
+        self.registry.register_collector(Box::new(gateway::GatewayCollector(figures)));
     }
 
     /// Shows how often the recording was interrupted.
