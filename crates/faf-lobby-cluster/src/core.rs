@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use faf_lobby_core::{ConnId, Effect, Event, Reply, Request, RequestId, Timestamp};
 
-use crate::ids::{CoreName, Epoch, GatewayId};
+use crate::ids::{CoreName, Epoch, GatewayId, WorldId};
 use crate::message::{CoreInput, Ignored, StreamMessage};
 use crate::packet::{MissingEffects, Packet, PacketContent};
 use crate::packets::{Packets, Run};
 use crate::replica::{Output, Replica};
+use crate::sequencer::WINDOW;
 use crate::state_hash::Parts;
 
 /// Times and intervals of a core.
@@ -35,6 +36,17 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Number of positions whose hashes a follower keeps until it reads those of the leader.
 const KEPT_HASHES: usize = 8;
+
+/// Number of leases for which other cores wait for the one that a leader has named: if it has another
+/// version, it loads a snapshot first.
+const SUCCESSOR_LEASES: u32 = 5;
+
+/// Most reports of a follower that it waits for. While the stream is away, older ones are forgotten.
+const KEPT_REPORTS: usize = 64;
+
+/// Most batches of a leader that are under way, half of what replicas take: inputs wait until an
+/// earlier one was read back.
+const BATCHES_UNDER_WAY: usize = WINDOW as usize / 2;
 
 /// Most effects that are sent again for one question.
 const REPEATED_EFFECTS: u64 = 10_000;
@@ -70,6 +82,9 @@ pub struct Core {
     read_until: Option<Duration>,
     /// Local time at which the last message was applied.
     applied: Duration,
+    /// The core that the last leader has named to lead next.
+    successor: Option<CoreName>,
+    past: u64,
     hashes: VecDeque<(u64, Parts)>,
     last_equal: u64,
     packets: Packets,
@@ -85,8 +100,8 @@ enum Role {
         since: Duration,
     },
     Leading(Box<Leading>),
-    /// Its state differs from the leader's: it does nothing more.
-    Diverged,
+    /// It does nothing more: its state differs from the leader's, or is not that of the cluster.
+    Ended,
 }
 
 /// The state of a core that leads.
@@ -114,8 +129,8 @@ pub enum CoreRole {
     Leading,
     /// It leads as far as it knows, and waits for a sign that it still does.
     Suspended,
-    /// Its state differs from the leader's.
-    Diverged,
+    /// It has ended: see [`CoreOutput::Diverged`] and those after it.
+    Ended,
 }
 
 /// A follower's state differs from the leader's.
@@ -132,8 +147,11 @@ pub struct Divergence {
 /// Something that a core asks its host to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CoreOutput {
-    /// Append this to the stream; again with the same id, in order, until it is stored.
+    /// Append this to the stream.
     Append {
+        /// Whether it must be stored: then append it again with the same id, in order, until it is,
+        /// or the core does not lead any more. Others are repeated by the core itself.
+        must_be_stored: bool,
         /// Id of the message, by which the stream recognises repetitions.
         id: String,
         /// The message.
@@ -165,8 +183,12 @@ pub enum CoreOutput {
         /// Whether it was given up.
         was_silent: bool,
     },
-    /// The core must end: its state is not the leader's.
+    /// The core has ended: its state is not the leader's.
     Diverged(Divergence),
+    /// The core has ended: this other world is that of the cluster.
+    OtherWorld(WorldId),
+    /// The core has ended: a core of this other version leads, whose rules may be others.
+    OtherVersion(String),
 }
 
 impl Core {
@@ -192,12 +214,21 @@ impl Core {
             reports: VecDeque::new(),
             read_until: None,
             applied: now,
+            successor: None,
+            past: 0,
             hashes: VecDeque::new(),
             last_equal: 0,
             packets: Packets::default(),
             outputs: VecDeque::new(),
             ignored: BTreeMap::new(),
         }
+    }
+
+    /// Leaders of other versions up to this message of the stream are of the past: that they have led
+    /// does not end this core.
+    #[must_use]
+    pub fn after(self, past: u64) -> Self {
+        Self { past, ..self }
     }
 
     /// The replica.
@@ -219,7 +250,7 @@ impl Core {
             Role::Following | Role::Claiming { .. } => CoreRole::Following,
             Role::Leading(_) if self.may_publish() => CoreRole::Leading,
             Role::Leading(_) => CoreRole::Suspended,
-            Role::Diverged => CoreRole::Diverged,
+            Role::Ended => CoreRole::Ended,
         }
     }
 
@@ -231,7 +262,7 @@ impl Core {
             CoreRole::Following => {
                 self.read_until.is_some_and(|until| self.now <= until + 3 * REPORT_INTERVAL)
             }
-            CoreRole::Suspended | CoreRole::Diverged => false,
+            CoreRole::Suspended | CoreRole::Ended => false,
         }
     }
 
@@ -250,7 +281,7 @@ impl Core {
     /// The next message of the stream.
     pub fn delivered(&mut self, now: Duration, sequence: u64, utc: Timestamp, payload: &[u8]) {
         self.now = now;
-        if matches!(self.role, Role::Diverged) {
+        if matches!(self.role, Role::Ended) {
             return;
         }
         self.replica.apply(sequence, utc, payload);
@@ -284,6 +315,10 @@ impl Core {
                 self.outputs.push_back(CoreOutput::GatewayLeft { gateway, was_silent });
             }
             Output::Leads { core, epoch } => self.begin_epoch(&core, epoch),
+            Output::OtherWorld(world) => {
+                self.role = Role::Ended;
+                self.outputs.push_back(CoreOutput::OtherWorld(world));
+            }
             Output::HeardLeader { number } => {
                 self.heard = self.now;
                 if let Role::Leading(leading) = &mut self.role {
@@ -299,6 +334,7 @@ impl Core {
                     self.read_until = Some(at);
                 }
                 if matches!(self.role, Role::Following)
+                    && self.replica.is_settled()
                     && self.read_until.is_some_and(|until| until >= self.lease_end())
                 {
                     self.claim();
@@ -313,12 +349,18 @@ impl Core {
 
     fn begin_epoch(&mut self, core: &CoreName, epoch: Epoch) {
         self.heard = self.now;
+        self.successor = None;
         self.packets.clear();
         let was_leading = matches!(self.role, Role::Leading(_));
         if *core != self.name {
             self.role = Role::Following;
             if was_leading {
                 self.outputs.push_back(CoreOutput::Follows);
+            }
+            let version = self.replica.leader_version().unwrap_or_default();
+            if version != self.version && self.replica.position() > self.past {
+                self.role = Role::Ended;
+                self.outputs.push_back(CoreOutput::OtherVersion(version.to_owned()));
             }
             return;
         }
@@ -355,6 +397,7 @@ impl Core {
 
     fn handed_over(&mut self, to: Option<&CoreName>) {
         self.heard = self.now;
+        self.successor = to.cloned();
         if matches!(self.role, Role::Leading(_)) {
             self.send_packets();
             self.role = Role::Following;
@@ -368,9 +411,15 @@ impl Core {
     fn claim(&mut self) {
         let epoch = self.replica.epoch().next();
         self.role = Role::Claiming { since: self.now };
-        let message = StreamMessage::<Event>::Lead { core: self.name.clone(), epoch };
+        let (core, version) = (self.name.clone(), self.version.clone());
+        let message = StreamMessage::<Event>::Lead { core, version, epoch };
         let id = format!("lead-{}-{}-{}", epoch.0, self.name, self.now.as_millis());
-        self.outputs.push_back(CoreOutput::Append { id, payload: message.encode() });
+        self.append(id, &message);
+    }
+
+    fn append(&mut self, id: String, message: &StreamMessage<Event>) {
+        let payload = message.encode();
+        self.outputs.push_back(CoreOutput::Append { must_be_stored: false, id, payload });
     }
 
     fn keep_hashes(&mut self, position: u64) {
@@ -397,7 +446,7 @@ impl Core {
         let names: BTreeSet<&String> = own.keys().chain(parts.keys()).collect();
         let differing =
             names.into_iter().filter(|name| own.get(*name) != parts.get(*name)).cloned().collect();
-        self.role = Role::Diverged;
+        self.role = Role::Ended;
         let divergence = Divergence { last_equal: self.last_equal, position, parts: differing };
         self.outputs.push_back(CoreOutput::Diverged(divergence));
     }
@@ -414,6 +463,45 @@ impl Core {
         let Role::Leading(leading) = &mut self.role else { return false };
         leading.inputs.push(CoreInput::Event(event));
         true
+    }
+
+    /// Number of the batch in which the inputs are that this leader was given so far; `None` if it
+    /// does not lead. They are a part of the world once [`batch_applied`](Self::batch_applied) is as
+    /// high.
+    #[must_use]
+    pub fn batch_of_inputs(&self) -> Option<u64> {
+        let Role::Leading(leading) = &self.role else { return None };
+        Some(leading.last_batch + u64::from(!leading.inputs.is_empty()))
+    }
+
+    /// Number of the last batch of this leader that is a part of the world; `None` if it does not
+    /// lead.
+    #[must_use]
+    pub fn batch_applied(&self) -> Option<u64> {
+        let Role::Leading(leading) = &self.role else { return None };
+        Some(leading.sent.front().map_or(leading.last_batch, |(number, _)| number - 1))
+    }
+
+    /// Age of the oldest message of the stream that this core may not have applied: how long ago
+    /// that was in the stream which it has read back. `None` before the first.
+    #[must_use]
+    pub fn behind(&self) -> Option<Duration> {
+        match &self.role {
+            Role::Leading(leading) => Some(self.now.saturating_sub(leading.confirmed)),
+            _ => self.read_until.map(|until| self.now.saturating_sub(until)),
+        }
+    }
+
+    /// The core to which the last leader has handed over, until one leads.
+    #[must_use]
+    pub fn successor(&self) -> Option<&CoreName> {
+        self.successor.as_ref()
+    }
+
+    /// Time since the last sign of a leader.
+    #[must_use]
+    pub fn leader_silent(&self) -> Duration {
+        self.now.saturating_sub(self.heard)
     }
 
     /// Gives the leadership up, for this core or for any. Returns whether it had it.
@@ -460,7 +548,7 @@ impl Core {
         self.now = now;
         let is_report_due = self.report_due() <= now;
         match &mut self.role {
-            Role::Diverged => return,
+            Role::Ended => return,
             Role::Claiming { since } if now >= *since + self.settings.lease => {
                 self.role = Role::Following;
                 self.heard = now;
@@ -483,7 +571,7 @@ impl Core {
         self.send_packets();
         let is_due = self.batch_due().is_some_and(|due| now >= due);
         let Role::Leading(leading) = &mut self.role else { return };
-        if leading.inputs.is_empty() && !is_due {
+        if leading.inputs.is_empty() && !is_due || leading.sent.len() >= BATCHES_UNDER_WAY {
             return;
         }
         leading.last_batch += 1;
@@ -492,7 +580,8 @@ impl Core {
             (leading.epoch, leading.last_batch, std::mem::take(&mut leading.inputs));
         let message = StreamMessage::<Event>::Core { epoch, number, inputs };
         let id = format!("core-{}-{number}", epoch.0);
-        self.outputs.push_back(CoreOutput::Append { id, payload: message.encode() });
+        let payload = message.encode();
+        self.outputs.push_back(CoreOutput::Append { must_be_stored: true, id, payload });
     }
 
     fn send_packets(&mut self) {
@@ -517,14 +606,22 @@ impl Core {
     }
 
     fn report_following(&mut self) {
+        if !self.replica.is_settled() {
+            let world = self.replica.id();
+            let id = format!("begin-{:016x}-{}-{}", world.0, self.name, self.now.as_millis());
+            return self.append(id, &StreamMessage::Begin { world, is_stored: true });
+        }
         let position = self.replica.position();
         self.last_report += 1;
         let number = self.last_report;
         self.reports.push_back((number, self.now));
+        if self.reports.len() > KEPT_REPORTS {
+            self.reports.pop_front();
+        }
         let (core, version) = (self.name.clone(), self.version.clone());
         let message = StreamMessage::<Event>::Follow { core, version, position, number };
         let id = format!("follow-{}-{number}", self.name);
-        self.outputs.push_back(CoreOutput::Append { id, payload: message.encode() });
+        self.append(id, &message);
     }
 
     fn send_all(&mut self, content: PacketContent) {
@@ -540,6 +637,9 @@ impl Core {
     /// deadline of the world has come.
     fn batch_due(&self) -> Option<Duration> {
         let Role::Leading(leading) = &self.role else { return None };
+        if leading.sent.len() >= BATCHES_UNDER_WAY {
+            return None;
+        }
         let last = leading.sent.back().map_or(leading.confirmed, |(_, at)| *at);
         let sign = last + self.settings.lease / 4;
         // A batch that is under way moves the clock.
@@ -555,9 +655,10 @@ impl Core {
     fn lease_end(&self) -> Duration {
         // Several followers ask one after the other.
         let rank = self.replica.followers().keys().position(|name| *name == self.name).unwrap_or_default();
-        let grace = match self.replica.leader() {
-            Some(_) => self.settings.lease,
-            None => Duration::ZERO,
+        let grace = match (self.replica.leader(), &self.successor) {
+            (Some(_), _) => self.settings.lease,
+            (None, Some(successor)) if *successor != self.name => SUCCESSOR_LEASES * self.settings.lease,
+            (None, _) => Duration::ZERO,
         };
         self.heard + grace + self.settings.lease / 16 * u32::try_from(rank).unwrap_or(u32::MAX)
     }
@@ -581,7 +682,7 @@ impl Core {
             Role::Following => None,
             Role::Claiming { since } => Some(*since + self.settings.lease),
             Role::Leading(_) => self.batch_due(),
-            Role::Diverged => return self.now + REPORT_INTERVAL,
+            Role::Ended => return self.now + REPORT_INTERVAL,
         };
         other.map_or(report, |other| other.min(report))
     }

@@ -28,6 +28,10 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Most effects that wait because earlier ones are missing. Later ones are asked for again.
 const EARLY_EFFECTS: usize = 10_000;
 
+/// Longest event of a gateway, as JSON text: 896 KiB. With the envelope around it, it fits into a
+/// message of NATS, which has at most 1 MiB unless an operator allows more.
+const EVENT_BYTES: usize = 896 * 1024;
+
 /// Most bytes of batches that are appended and not acknowledged: 8 MiB.
 const UNACKNOWLEDGED_BYTES: usize = 8 * 1024 * 1024;
 
@@ -43,8 +47,18 @@ pub struct Link {
     now: Duration,
     /// Time of the last packet of a leader.
     heard: Duration,
-    is_leaving: bool,
+    leaving: Leaving,
     outputs: VecDeque<LinkOutput>,
+}
+
+/// Whether a gateway leaves the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    No,
+    /// It leaves after the events that wait.
+    Asked,
+    /// Its last batch is appended.
+    Appended,
 }
 
 #[derive(Debug)]
@@ -152,7 +166,7 @@ impl Link {
             state: State::Joining { nonce, asked: None },
             now,
             heard: now,
-            is_leaving: false,
+            leaving: Leaving::No,
             outputs: VecDeque::new(),
         }
     }
@@ -186,10 +200,10 @@ impl Link {
         self.member().map_or((0, 0), |member| (member.unacknowledged.len(), member.early.len()))
     }
 
-    /// Time since the last packet of a leader.
+    /// Time of the last packet of a leader, or since which there could have been one.
     #[must_use]
-    pub fn silent(&self) -> Duration {
-        self.now.saturating_sub(self.heard)
+    pub fn heard(&self) -> Duration {
+        self.heard
     }
 
     fn member(&self) -> Option<&Member> {
@@ -197,13 +211,19 @@ impl Link {
     }
 
     /// Adds an event of a connection. While the gateway has no number, events are dropped.
-    pub fn push(&mut self, event: &Event) {
-        if let State::Member(member) = &mut self.state {
-            member.events.push_back(to_raw_value(event).expect("events are JSON"));
+    /// Returns false, and drops the event, if it is longer than 896 KiB as JSON text.
+    pub fn push(&mut self, event: &Event) -> bool {
+        let State::Member(member) = &mut self.state else { return true };
+        let event = to_raw_value(event).expect("events are JSON");
+        let fits = event.get().len() <= EVENT_BYTES;
+        if fits {
+            member.events.push_back(event);
         }
+        fits
     }
 
-    /// Appends the events that were added, unless too many batches are not acknowledged.
+    /// Appends the events that were added, unless too many batches are not acknowledged. The last
+    /// batch of a gateway that leaves comes after them.
     pub fn flush(&mut self, now: Duration) {
         self.now = now;
         if let State::Member(member) = &mut self.state {
@@ -211,15 +231,19 @@ impl Link {
                 let batch = member.take_batch();
                 self.outputs.push_back(member.append(now, batch, false));
             }
+            if self.leaving == Leaving::Asked && !member.is_full() {
+                self.leaving = Leaving::Appended;
+                self.outputs.push_back(member.append(now, Vec::new(), true));
+            }
         }
     }
 
-    /// Leaves the cluster after the inputs so far.
+    /// Leaves the cluster after the inputs so far. [`LinkOutput::Left`] follows when all of them are
+    /// in the stream.
     pub fn leave(&mut self, now: Duration) {
-        self.flush(now);
-        self.is_leaving = true;
-        match &mut self.state {
-            State::Member(member) => self.outputs.push_back(member.append(now, Vec::new(), true)),
+        self.leaving = Leaving::Asked;
+        match &self.state {
+            State::Member(_) => self.flush(now),
             _ => self.outputs.push_back(LinkOutput::Left),
         }
     }
@@ -232,7 +256,7 @@ impl Link {
         {
             member.unacknowledged_bytes -= batch.payload.len();
         }
-        if self.is_leaving && member.unacknowledged.is_empty() {
+        if self.leaving == Leaving::Appended && member.unacknowledged.is_empty() {
             self.outputs.push_back(LinkOutput::Left);
         }
     }
@@ -322,7 +346,8 @@ impl Link {
                 if now >= self.heard + GATEWAY_TIMEOUT {
                     return self.end_all(EndReason::OutOfTouch);
                 }
-                if now >= member.appended + HEARTBEAT && !member.is_full() {
+                let is_last = self.leaving == Leaving::Appended;
+                if now >= member.appended + HEARTBEAT && !member.is_full() && !is_last {
                     let batch = member.take_batch();
                     self.outputs.push_back(member.append(now, batch, false));
                 }
@@ -348,8 +373,8 @@ impl Link {
             State::Outside => self.now + HEARTBEAT,
             State::Joining { asked, .. } => asked.map_or(self.now, |asked| asked + ASK_AGAIN),
             State::Member(member) => {
-                let heartbeat =
-                    if member.is_full() { self.now + HEARTBEAT } else { member.appended + HEARTBEAT };
+                let is_quiet = member.is_full() || self.leaving == Leaving::Appended;
+                let heartbeat = if is_quiet { self.now + HEARTBEAT } else { member.appended + HEARTBEAT };
                 let due = heartbeat.min(self.heard + GATEWAY_TIMEOUT);
                 member.question_due().map_or(due, |question| due.min(question))
             }
@@ -365,7 +390,8 @@ impl Link {
         self.state = State::Outside;
         // Nothing that it was to do before matters any more.
         self.outputs.clear();
-        self.outputs.push_back(if self.is_leaving { LinkOutput::Left } else { LinkOutput::EndAll(reason) });
+        let is_leaving = self.leaving != Leaving::No;
+        self.outputs.push_back(if is_leaving { LinkOutput::Left } else { LinkOutput::EndAll(reason) });
     }
 }
 
@@ -466,5 +492,69 @@ impl Batch {
     fn output(&self, gateway: GatewayId) -> LinkOutput {
         let id = format!("g{}-{}", gateway.0, self.number);
         LinkOutput::Append { number: Some(self.number), id, payload: Arc::clone(&self.payload) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use faf_lobby_core::ConnId;
+    use faf_protocol::{CommandError, FieldError};
+
+    use super::*;
+
+    /// Returns a link that has joined, after its first output.
+    fn joined() -> Link {
+        let mut link = Link::new("test", Nonce(1), Duration::ZERO);
+        let content = PacketContent::Welcome { nonce: Nonce(1), gateway: GatewayId(7) };
+        link.received(Duration::ZERO, &Packet::new(WorldId(1), Epoch(1), content).encode());
+        assert_eq!(link.poll(), Some(LinkOutput::Joined(GatewayId(7))));
+        link
+    }
+
+    fn event(text_bytes: usize) -> Event {
+        let error = FieldError { field: None, reason: "x".repeat(text_bytes) };
+        Event::Received { conn: ConnId(1), message: Err(CommandError { command: None, error }) }
+    }
+
+    /// Takes the batches to append: their numbers, and those of gateways that leave.
+    fn appended(link: &mut Link) -> Vec<(u64, bool)> {
+        let mut batches = Vec::new();
+        while let Some(LinkOutput::Append { number: Some(number), payload, .. }) = link.poll() {
+            let Ok(StreamMessage::Gateway { leaves, .. }) = StreamMessage::decode(&payload) else { panic!() };
+            batches.push((number, leaves));
+        }
+        batches
+    }
+
+    #[test]
+    fn event_that_fits_into_no_message_is_refused() {
+        let mut link = joined();
+        assert!(!link.push(&event(EVENT_BYTES)));
+        assert!(link.push(&event(EVENT_BYTES - 1024)));
+        link.flush(Duration::ZERO);
+        let Some(LinkOutput::Append { payload, .. }) = link.poll() else { panic!() };
+        assert!(payload.len() < 1024 * 1024);
+    }
+
+    #[test]
+    fn gateway_leaves_after_all_of_its_inputs() {
+        let mut link = joined();
+        // More than may be under way at once.
+        for _ in 0..20 {
+            link.push(&event(EVENT_BYTES - 1024));
+        }
+        link.leave(Duration::ZERO);
+        let mut batches = appended(&mut link);
+        assert!(batches.len() < 20 && link.is_full());
+        let mut acknowledged = 0;
+        while acknowledged < batches.len() {
+            link.acknowledged(batches[acknowledged].0);
+            acknowledged += 1;
+            assert_eq!(link.outputs.front(), (acknowledged == 21).then_some(&LinkOutput::Left));
+            link.flush(Duration::ZERO);
+            batches.extend(appended(&mut link));
+        }
+        let last = batches.iter().map(|(_, leaves)| *leaves);
+        assert!(last.eq((1..=21).map(|number| number == 21)), "{batches:?}");
     }
 }

@@ -22,6 +22,12 @@ impl GatewayId {
         ConnId((u64::from(self.0) << CONNECTION_BITS) | (number & ((1 << CONNECTION_BITS) - 1)))
     }
 
+    /// Returns the number of a connection at its gateway.
+    #[must_use]
+    pub fn number(conn: ConnId) -> u64 {
+        conn.0 & ((1 << CONNECTION_BITS) - 1)
+    }
+
     /// Returns the gateway of a connection.
     #[must_use]
     pub fn of(conn: ConnId) -> Self {
@@ -78,7 +84,7 @@ mod tests {
     #[test]
     fn connection_names_its_gateway() {
         let conn = GatewayId(7).connection(3);
-        assert_eq!(GatewayId::of(conn), GatewayId(7));
+        assert_eq!((GatewayId::of(conn), GatewayId::number(conn)), (GatewayId(7), 3));
         assert_ne!(conn, GatewayId(8).connection(3));
         assert_ne!(conn, GatewayId(7).connection(4));
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use faf_lobby_core::Event;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CoreName, Epoch, GatewayId, Nonce};
+use crate::ids::{CoreName, Epoch, GatewayId, Nonce, WorldId};
 
 /// Version of the messages. A replica ignores those of another version, and counts them.
 pub const FORMAT: u32 = 1;
@@ -38,10 +38,20 @@ pub enum StreamMessage<E = Event> {
         /// Whether this is its last batch.
         leaves: bool,
     },
+    /// A core begins a world, or has stored its beginning. Of several worlds that begin at the same
+    /// time, the first one that is stored is that of the cluster.
+    Begin {
+        /// The world.
+        world: WorldId,
+        /// Whether there is a snapshot of its beginning.
+        is_stored: bool,
+    },
     /// A core wants to lead. It does if the epoch is the next one: so the first of several does.
     Lead {
         /// The core.
         core: CoreName,
+        /// Version of its program.
+        version: String,
         /// The epoch.
         epoch: Epoch,
     },

@@ -43,8 +43,12 @@ pub struct Replica {
     clock: StreamClock,
     /// Sequence number of the last message.
     position: u64,
+    /// Whether this world is known to be that of the cluster: see [`StreamMessage::Begin`].
+    is_settled: bool,
     epoch: Epoch,
     leader: Option<CoreName>,
+    /// Version of the program of the last leader.
+    leader_version: Option<String>,
     /// Batches of the leader in this epoch.
     core: Sequencer<Vec<CoreInput>>,
     last_gateway: u32,
@@ -158,6 +162,8 @@ pub enum Output {
         /// Its epoch.
         epoch: Epoch,
     },
+    /// Another world is that of the cluster.
+    OtherWorld(WorldId),
     /// A batch of the current leader was applied.
     HeardLeader {
         /// Number of the batch in the epoch.
@@ -212,8 +218,10 @@ impl Replica {
             world: World::new(settings, clock.now(), initial),
             clock,
             position,
+            is_settled: true,
             epoch: Epoch::default(),
             leader: None,
+            leader_version: None,
             core: Sequencer::default(),
             last_gateway: 0,
             gateways: BTreeMap::new(),
@@ -225,6 +233,13 @@ impl Replica {
         };
         replica.take_effects();
         replica
+    }
+
+    /// Marks a world that has just begun as one of several that may be that of the cluster: it is if
+    /// the stream says so first of it. Until then no core leads it.
+    #[must_use]
+    pub fn unsettled(self) -> Self {
+        Self { is_settled: false, ..self }
     }
 
     /// Applies the next message of the stream, which may be anything, with its time there.
@@ -246,7 +261,18 @@ impl Replica {
             StreamMessage::Gateway { gateway, number, expects, events, leaves } => {
                 self.take_gateway_batch(now, gateway, number, GatewayBatch { expects, events, leaves });
             }
-            StreamMessage::Lead { core, epoch } if epoch == self.epoch.next() => self.lead(&core, epoch),
+            StreamMessage::Begin { world, is_stored: true } if !self.is_settled => {
+                self.is_settled = world == self.id;
+                if !self.is_settled {
+                    self.outputs.push_back(Output::OtherWorld(world));
+                }
+            }
+            // Another world is too late, or is not stored yet.
+            StreamMessage::Begin { .. } => {}
+            StreamMessage::Lead { core, version, epoch } if self.is_settled && epoch == self.epoch.next() => {
+                self.leader_version = Some(bounded(&version));
+                self.lead(&core, epoch);
+            }
             StreamMessage::Follow { core, version, position, number } => {
                 self.follow(now, &core, &version, position);
                 self.outputs.push_back(Output::Followed { core, number });
@@ -569,6 +595,18 @@ impl Replica {
     #[must_use]
     pub fn leader(&self) -> Option<&CoreName> {
         self.leader.as_ref()
+    }
+
+    /// Version of the program of the last leader; `None` before the first.
+    #[must_use]
+    pub fn leader_version(&self) -> Option<&str> {
+        self.leader_version.as_deref()
+    }
+
+    /// Returns whether this world is known to be that of the cluster.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.is_settled
     }
 
     /// Returns the cores that follow, by name.

@@ -23,10 +23,16 @@ pub const DIFFERENT: u8 = 6;
 /// Another server uses the database.
 pub const DATABASE_IN_USE: u8 = 7;
 
+/// The stream or the snapshots of a cluster cannot be used.
+pub const CLUSTER: u8 = 8;
+/// The state of a core differs from that of the leader of its cluster.
+pub const DIVERGED: u8 = 9;
+
 /// The codes, as `--help` shows them.
 pub const HELP: &str = "Exit codes: 0 success, 1 other failures, 2 wrong usage, 3 wrong configuration, \
                         4 unusable database, 5 cannot listen on an address, 6 a replay or a \
-                        judged lobby differs from the recording, 7 another server uses the database.";
+                        judged lobby differs from the recording, 7 another server uses the database, 8 the stream \
+                        of a cluster cannot be used, 9 a core differs from the leader of its cluster.";
 
 /// A failure with the exit code of the process.
 #[derive(Debug)]

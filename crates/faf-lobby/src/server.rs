@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use faf_connection::LargeMessages;
 use faf_connection::running_time::RunningTime;
 use faf_lobby_core::{Event, InitialState, World};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -16,10 +15,12 @@ use crate::auth::pages::LoginPages;
 use crate::auth::passwords::PasswordThreads;
 use crate::auth::policy::PolicyServer;
 use crate::auth::tokens::{OwnTokens, Tokens};
+#[cfg(feature = "nats")]
+use crate::cluster::gateway::GatewayHandle;
 use crate::config::{Exposure, Settings, seconds};
-use crate::delivery::SlowConsumerPolicy;
 use crate::exit_code::{self, Failure};
 use crate::lobby::event_loop::{Lobby, Services};
+use crate::lobby::host::Host;
 use crate::lobby::input::{INBOX_INPUTS, Input};
 use crate::lobby::requests::RequestExecutor;
 use crate::net::country::Countries;
@@ -30,7 +31,7 @@ use crate::net::sockets::Sockets;
 pub use crate::net::sockets::{Listening, Service};
 use crate::ops::activity::ActivityLog;
 use crate::ops::health::Health;
-use crate::ops::http::{Interface, OverviewCache, Phase, serve_probes};
+use crate::ops::http::{HttpTasks, Interface, OverviewCache, Phase};
 use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
@@ -47,11 +48,10 @@ pub struct Server {
     inbox: mpsc::Sender<Input>,
     lobby: JoinHandle<()>,
     acceptor: Arc<Acceptor>,
-    phase: watch::Sender<Phase>,
     publisher: Publisher,
     relay: Relay,
     broker: Option<Broker>,
-    http: JoinSet<()>,
+    http: HttpTasks,
     /// Tasks that run until the server ends.
     background: JoinSet<()>,
 }
@@ -63,15 +63,8 @@ impl Server {
     /// [`Failure`] with [`exit_code::DATABASE`], [`exit_code::DATABASE_IN_USE`]
     /// or [`exit_code::LISTEN`].
     pub async fn start(settings: Settings) -> Result<Self, Failure> {
-        let (phase, _) = watch::channel(Phase::Starting);
-        let mut http = JoinSet::new();
         let mut sockets = Sockets::default();
-        // Probes get a reply while the server waits for its database. If it waits for another
-        // server, that one may still have the address.
-        let is_early = sockets.listen_for_probes(&settings).await.is_ok();
-        for socket in sockets.probes.drain(..) {
-            http.spawn(serve_probes(socket, phase.subscribe()));
-        }
+        let mut http = HttpTasks::start(&settings, &mut sockets).await;
         let database = settings.database();
         let owner = database.take(seconds(settings.wait_for_database), |reason| {
             tracing::info!(reason, "waiting for the database");
@@ -85,23 +78,16 @@ impl Server {
         if !initial.games.is_empty() {
             tracing::info!(games = initial.games.len(), "waiting for the players of games that were live");
         }
-        sockets.listen(&settings).await?;
-        if !is_early {
-            sockets.listen_for_probes(&settings).await?;
-        }
-        for socket in sockets.probes.drain(..) {
-            http.spawn(serve_probes(socket, phase.subscribe()));
-        }
+        sockets.listen_for_clients(&settings).await?;
+        let services = [Service::Http, Service::Control, Service::Metrics];
+        sockets.listen_for_requests(&settings, &services).await?;
+        http.insist_on_probes(&settings, &mut sockets).await?;
         let tokens = Arc::new(Tokens::new(&settings));
         let countries = Arc::new(Countries::new(&settings));
         // The countries are in a local file, so the start waits for them. The keys may be on
         // another host, so it does not wait for those.
         countries.read_file().await;
-        let large_messages = LargeMessages::new(
-            settings.large_message_memory,
-            settings.message_limit,
-            settings.large_message_rate,
-        );
+        let large_messages = settings.large_messages();
         let mut metrics = Metrics::new();
         metrics.observe_database_failures(store.failures());
         #[cfg(feature = "mariadb")]
@@ -115,7 +101,7 @@ impl Server {
         let health = Health::new();
         metrics.observe_health(health.findings());
         let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
-        let broker = Broker::start(&settings, inbox.clone(), &mut metrics);
+        let broker = Broker::start(&settings, inbox.clone(), &metrics);
         let metrics = Arc::new(metrics);
         metrics.expect_games(&initial.data);
         let outbox = Arc::<Signal>::default();
@@ -136,18 +122,16 @@ impl Server {
             .map_err(|error| anyhow::anyhow!("the system provides no random numbers: {error}"))?;
         let services = Services {
             requests,
-            policy: PolicyServer::new(&settings.policy_server),
-            metrics: Arc::clone(&metrics),
-            failed_logins: failed_logins(),
-            activity: Arc::clone(&activity),
-            publisher: publisher.clone(),
+            host: Host {
+                policy: PolicyServer::new(&settings.policy_server),
+                metrics: Arc::clone(&metrics),
+                failed_logins: failed_logins(),
+                activity: Arc::clone(&activity),
+                publisher: publisher.clone(),
+            },
             recorder,
         };
-        let slow_consumers = SlowConsumerPolicy {
-            chunk_bytes: settings.outbox_limit,
-            memory: settings.outbox_memory,
-            stall_timeout: seconds(settings.stall_timeout),
-        };
+        let slow_consumers = settings.slow_consumers();
         let time = RunningTime::begin();
         let lobby = Lobby::new(settings.lobby(), initial, time, services, inbox.clone(), slow_consumers);
         let fd_budget = FdBudget::for_connections(settings.connection_limit);
@@ -160,6 +144,7 @@ impl Server {
             time,
             Arc::clone(&metrics),
             Arc::clone(&countries),
+            watch::channel(true).1,
         );
         let acceptor = Arc::new(acceptor);
 
@@ -183,7 +168,7 @@ impl Server {
         for listener in sockets.clients {
             background.spawn(listener.run(Arc::clone(&acceptor)));
         }
-        phase.send_replace(Phase::Ready);
+        http.set_phase(Phase::Ready);
         let interface = Interface {
             inbox: inbox.clone(),
             metrics,
@@ -191,7 +176,7 @@ impl Server {
             health: findings,
             broker: broker.as_ref().map(Broker::state),
             started: Instant::now(),
-            phase: phase.subscribe(),
+            phase: http.phase(),
             board: Arc::new(OverviewCache::new(activity, fd_budget.http)),
             connection_limit: fd_budget.http,
             login_pages,
@@ -206,7 +191,6 @@ impl Server {
             inbox,
             lobby,
             acceptor,
-            phase,
             publisher,
             relay,
             broker,
@@ -237,19 +221,19 @@ impl Server {
     /// Returns a handle that shuts the server down.
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
-        Shutdown(self.inbox.clone())
+        Shutdown(Loop::Lobby(self.inbox.clone()))
     }
 
     /// Returns a handle that changes the server's settings.
     #[must_use]
     pub fn reconfigure(&self) -> Reconfigure {
-        Reconfigure(self.inbox.clone())
+        Reconfigure(Loop::Lobby(self.inbox.clone()))
     }
 
     /// Returns a handle that tells whether the lobby is alive.
     #[must_use]
     pub(crate) fn pulse(&self) -> Pulse {
-        Pulse(self.inbox.clone())
+        Pulse(Loop::Lobby(self.inbox.clone()))
     }
 
     /// Waits until the server has shut down.
@@ -258,7 +242,7 @@ impl Server {
     /// [`Failure`] if the lobby has panicked, which would be a bug; with
     /// [`exit_code::DATABASE_IN_USE`] if another server has taken the database.
     pub async fn wait(self) -> Result<(), Failure> {
-        let Self { mut background, acceptor, phase, mut http, lobby, store, owner, relay, broker, .. } = self;
+        let Self { mut background, acceptor, http, lobby, store, owner, relay, broker, .. } = self;
         let ended = tokio::select! {
             ended = lobby => ended,
             // Nothing can be stored any more, and the other server has the live games, to which
@@ -268,13 +252,12 @@ impl Server {
                 return Err(Failure::new(exit_code::DATABASE_IN_USE, anyhow::anyhow!(problem)));
             }
         };
-        phase.send_replace(Phase::Stopping);
+        http.set_phase(Phase::Stopping);
         background.shutdown().await;
         // Every session ends within its own time limit. This one is a safeguard.
         let _ = timeout(CLOSE_TIMEOUT * 2, acceptor.wait_until_empty()).await;
         // The HTTP interface responds until this phase.
-        phase.send_replace(Phase::Stopped);
-        let _ = timeout(CLOSE_TIMEOUT, async { while http.join_next().await.is_some() {} }).await;
+        http.stop().await;
         finish_writing(&store).await;
         relay.finish(CLOSE_TIMEOUT).await;
         if let Some(broker) = broker {
@@ -291,45 +274,88 @@ impl Server {
     }
 }
 
+/// The loop of a running server.
+#[derive(Debug, Clone)]
+enum Loop {
+    Lobby(mpsc::Sender<Input>),
+    #[cfg(feature = "nats")]
+    Gateway(GatewayHandle),
+}
+
 /// Shuts a server down.
 #[derive(Debug, Clone)]
-pub struct Shutdown(mpsc::Sender<Input>);
+pub struct Shutdown(Loop);
 
 impl Shutdown {
     /// Asks the server to shut down: gracefully the first time, at once the second time.
     pub async fn request(&self) {
-        // Fails only if the server has stopped already.
-        let _ = self.0.send(Input::Event(Event::Shutdown)).await;
+        match &self.0 {
+            // Fails only if the server has stopped already.
+            Loop::Lobby(inbox) => drop(inbox.send(Input::Event(Event::Shutdown)).await),
+            #[cfg(feature = "nats")]
+            Loop::Gateway(gateway) => gateway.shut_down(),
+        }
     }
 }
 
 /// Changes the settings of a running server.
 #[derive(Debug, Clone)]
-pub struct Reconfigure(mpsc::Sender<Input>);
+pub struct Reconfigure(Loop);
 
 impl Reconfigure {
-    /// Applies the settings of the lobby (`Settings::lobby`). The others are ignored.
+    /// Applies the settings of the lobby (`Settings::lobby`); of those, a gateway needs only
+    /// `shutdown_grace_period`. The others are ignored.
     pub async fn reconfigure(&self, settings: &Settings) {
         let settings = Box::new(settings.lobby());
-        // Fails only if the server has stopped already.
-        let _ = self.0.send(Input::Event(Event::Reconfigured { settings })).await;
+        match &self.0 {
+            // Fails only if the server has stopped already.
+            Loop::Lobby(inbox) => drop(inbox.send(Input::Event(Event::Reconfigured { settings })).await),
+            #[cfg(feature = "nats")]
+            Loop::Gateway(gateway) => gateway.set_grace_period(settings.shutdown_grace_period),
+        }
     }
 }
 
 /// Tells whether the lobby of a running server is alive.
 #[derive(Debug, Clone)]
-pub(crate) struct Pulse(mpsc::Sender<Input>);
+pub(crate) struct Pulse(Loop);
 
 impl Pulse {
     /// Waits until the lobby has handled everything before this, and returns true; returns false if
     /// it has ended.
     pub(crate) async fn beats(&self) -> bool {
+        let inbox = match &self.0 {
+            Loop::Lobby(inbox) => inbox,
+            #[cfg(feature = "nats")]
+            Loop::Gateway(gateway) => return gateway.beats().await,
+        };
         let (reply, beat) = oneshot::channel();
         let look = Box::new(move |_: &World| {
             // The caller may have given up.
             let _ = reply.send(());
         });
-        self.0.send(Input::Inspect(look)).await.is_ok() && beat.await.is_ok()
+        inbox.send(Input::Inspect(look)).await.is_ok() && beat.await.is_ok()
+    }
+}
+
+#[cfg(feature = "nats")]
+impl From<GatewayHandle> for Shutdown {
+    fn from(gateway: GatewayHandle) -> Self {
+        Self(Loop::Gateway(gateway))
+    }
+}
+
+#[cfg(feature = "nats")]
+impl From<GatewayHandle> for Reconfigure {
+    fn from(gateway: GatewayHandle) -> Self {
+        Self(Loop::Gateway(gateway))
+    }
+}
+
+#[cfg(feature = "nats")]
+impl From<GatewayHandle> for Pulse {
+    fn from(gateway: GatewayHandle) -> Self {
+        Self(Loop::Gateway(gateway))
     }
 }
 

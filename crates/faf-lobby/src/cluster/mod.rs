@@ -9,4 +9,13 @@
 //!                        bus.rs  <----- NATS (or memory) -----> bus.rs
 //! ```
 
+pub(crate) mod backend;
 pub(crate) mod bus;
+pub(crate) mod core;
+pub(crate) mod gateway;
+#[cfg(test)]
+mod memory;
+pub(crate) mod questions;
+pub(crate) mod server;
+#[cfg(test)]
+mod tests;

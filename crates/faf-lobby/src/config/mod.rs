@@ -15,8 +15,10 @@ mod words;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use faf_connection::LargeMessages;
 use faf_lobby_core::matchmaking::map_choice::AntiRepetition;
 use faf_lobby_core::matchmaking::violations::ViolationSettings;
 use faf_lobby_core::matchmaking::{MatchSettings, MatchmakingSettings};
@@ -27,6 +29,7 @@ use serde::Deserialize;
 use toml::Value;
 use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 
+use crate::delivery::SlowConsumerPolicy;
 use crate::publish::problem_of_exchange;
 
 pub(crate) use catalogue::{Entry, Kind, default_file, out_of_range};
@@ -396,6 +399,20 @@ impl Settings {
             },
             common_losses_share: self.ladder_violations_common_losses_share,
         }
+    }
+
+    /// Returns the limits for clients that do not keep up.
+    pub(crate) fn slow_consumers(&self) -> SlowConsumerPolicy {
+        SlowConsumerPolicy {
+            chunk_bytes: self.outbox_limit,
+            memory: self.outbox_memory,
+            stall_timeout: seconds(self.stall_timeout),
+        }
+    }
+
+    /// Returns the memory for large messages of players.
+    pub(crate) fn large_messages(&self) -> Arc<LargeMessages> {
+        LargeMessages::new(self.large_message_memory, self.message_limit, self.large_message_rate)
     }
 
     /// Returns the limits of messages from clients.

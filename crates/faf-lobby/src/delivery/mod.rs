@@ -160,6 +160,18 @@ impl Dispatcher {
         }
     }
 
+    /// Returns whether a connection is open as far as the lobby knows.
+    #[cfg(feature = "nats")]
+    pub(crate) fn is_connected(&self, conn: ConnId) -> bool {
+        self.connections.contains_key(&conn)
+    }
+
+    /// Returns all open connections.
+    #[cfg(feature = "nats")]
+    pub(crate) fn connections(&self) -> impl ExactSizeIterator<Item = (ConnId, &ConnectionSlot)> {
+        self.connections.iter().map(|(conn, slot)| (*conn, slot.as_ref()))
+    }
+
     /// Returns the slot of a connection, for a request on its behalf.
     pub(crate) fn slot(&self, conn: ConnId) -> Option<Arc<ConnectionSlot>> {
         self.connections.get(&conn).cloned()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use faf_connection::Writer;
 use faf_lobby_core::{ConnId, Event, World};
 use faf_protocol::{ClientMessage, CommandError};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::net::slot::ConnectionSlot;
@@ -25,4 +26,7 @@ pub(crate) enum Input {
     Event(Event),
     /// Another part of the server inspects the world.
     Inspect(Box<dyn FnOnce(&World) + Send>),
+    /// Another part of the server waits until the events before this are a part of the world for
+    /// good. The sender is dropped if they may never be.
+    Settled(oneshot::Sender<()>),
 }

@@ -1,19 +1,22 @@
 //! Executes the requests of the lobby, with the database and the keys.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use faf_lobby_core::request::{AttemptJoin, CheckPassword, StoreGame};
 use faf_lobby_core::{
-    Account, Ban, Busy, Contradiction, GameWrite, Reply, ReplyTo, Request, TokenFault, Unavailable,
+    Account, Ban, Busy, Contradiction, Event, GameWrite, Reply, ReplyTo, Request, TokenFault, Unavailable,
 };
 use faf_lobby_store::Beyond;
 use faf_protocol::{PlayerId, Secret};
+use tokio::sync::mpsc;
 
 use crate::auth::passwords::{self, PasswordThreads};
 use crate::auth::tokens::{Checked, OwnTokenError, OwnTokens, Tokens};
 use crate::clock::unix_seconds;
+use crate::lobby::input::Input;
 use crate::publish::Signal;
 use crate::store::{AccountError, Store, StoreError, StoredAccount, is_valid_login};
 
@@ -177,6 +180,65 @@ impl RequestExecutor {
             // Another login with this name was faster.
             Err(_) => Ok(Ok(None)),
         }
+    }
+}
+
+/// Requests of a world that are under way.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    executor: RequestExecutor,
+    /// Receives the replies.
+    inbox: mpsc::Sender<Input>,
+    /// Writes about games, in the order of their requests. At most one for each game.
+    game_writes: mpsc::UnboundedSender<PendingWrite>,
+}
+
+/// A write about a game that is under way.
+type PendingWrite = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+impl Requests {
+    /// Replies come back to this inbox, as events.
+    pub(crate) fn new(executor: RequestExecutor, inbox: mpsc::Sender<Input>) -> Self {
+        let (game_writes, pending_writes) = mpsc::unbounded_channel();
+        tokio::spawn(reply_in_order(pending_writes, inbox.clone()));
+        Self { executor, inbox, game_writes }
+    }
+
+    /// Starts a request in another task. `kept` is dropped after the reply.
+    ///
+    /// Writes about games are stored and replied to in the order of their requests: games are rated
+    /// in the order in which they ended, and a client that receives two new ratings receives the
+    /// newer one last. The order of other requests does not matter: those of a player follow one
+    /// another, matches have nothing to do with each other, and the lobby saves parties and
+    /// searches again only after the reply to the last save.
+    pub(crate) fn start(&self, request: Request, kept: impl Send + 'static) {
+        if let Request::StoreGame(ticket, request) = request {
+            let stored = self.executor.store_game(request);
+            // Fails only when the runtime is about to end. The write goes on, and nobody waits for
+            // the reply.
+            let _ = self.game_writes.send(Box::pin(async move { ticket.reply(stored.await) }));
+            return;
+        }
+        let (executor, inbox) = (self.executor.clone(), self.inbox.clone());
+        tokio::spawn(async move {
+            let unavailable = request.unavailable();
+            // Runs in another task, so that there is a reply even if the request panics.
+            let reply =
+                tokio::spawn(async move { executor.perform(request).await }).await.unwrap_or(unavailable);
+            // The lobby may have stopped in the meantime.
+            let _ = inbox.send(Input::Event(Event::Replied { reply })).await;
+            drop(kept);
+        });
+    }
+}
+
+/// Sends the replies to writes about games in the order of the requests, in which the database
+/// executes them, too.
+async fn reply_in_order(mut writes: mpsc::UnboundedReceiver<PendingWrite>, inbox: mpsc::Sender<Input>) {
+    while let Some(write) = writes.recv().await {
+        let reply = write.await;
+        // Fails only if the lobby has stopped, which does not need the reply.
+        let _ = inbox.send(Input::Event(Event::Replied { reply })).await;
     }
 }
 

@@ -11,7 +11,7 @@ use faf_lobby_core::{ConnId, Event, Network};
 use faf_protocol::websocket::Role;
 use faf_protocol::{Limits, SessionNumber, WireFormat};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::config::Settings;
 use crate::lobby::input::Input;
@@ -26,6 +26,10 @@ use crate::ops::metrics::Metrics;
 
 /// How long a new connection waits for the end of the one that is closed to make room for it.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a new connection waits for a server that is not ready: a gateway that has lost its
+/// cluster has often found it again by then.
+const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Unauthenticated clients share a large-message budget of their own, one eighth of the players'.
 /// Their messages are small: by default, a thousand of them fit.
@@ -51,6 +55,8 @@ pub(crate) struct Acceptor {
     /// Memory for large messages before the login. It is separate from the players', so that a
     /// client that only connects cannot keep players waiting.
     large_messages: Arc<LargeMessages>,
+    /// Whether clients are accepted.
+    is_ready: watch::Receiver<bool>,
     metrics: Arc<Metrics>,
 }
 
@@ -85,6 +91,7 @@ impl Acceptor {
         time: RunningTime,
         metrics: Arc<Metrics>,
         countries: Arc<Countries>,
+        is_ready: watch::Receiver<bool>,
     ) -> Self {
         let idle_timeout = settings.lobby().idle_timeout;
         let sessions = SessionContext {
@@ -113,6 +120,7 @@ impl Acceptor {
                 settings.login_message_limit,
                 settings.large_message_rate,
             ),
+            is_ready,
             metrics,
         }
     }
@@ -138,6 +146,13 @@ impl Acceptor {
             let Some(permit) = acceptor.find_permit(permit).await else {
                 return acceptor.reject(stream, peer, format, RejectReason::ConnectionLimit);
             };
+            let is_ready = tokio::select! {
+                is_ready = acceptor.wait_until_ready() => is_ready,
+                () = guard.signal.notified() => return,
+            };
+            if !is_ready {
+                return acceptor.reject(stream, peer, format, RejectReason::OutOfTouch);
+            }
             let handshake = tokio::select! {
                 handshake = acceptor.handshakes.perform(stream, peer, format, proxy) => handshake,
                 // The connection was closed to make room for another one, which counted the end.
@@ -156,6 +171,13 @@ impl Acceptor {
             Some(permit) => Some(permit),
             None => timeout(PERMIT_TIMEOUT, Arc::clone(&self.permits).acquire_owned()).await?.ok(),
         }
+    }
+
+    /// Returns whether clients are accepted, or will be in a moment, for which it waits.
+    async fn wait_until_ready(&self) -> bool {
+        let mut is_ready = self.is_ready.clone();
+        // Fails if nobody will ever change it.
+        matches!(timeout(READY_TIMEOUT, is_ready.wait_for(|is_ready| *is_ready)).await, Some(Ok(_)))
     }
 
     /// Rejects a client that has just connected, and sends it the reason.

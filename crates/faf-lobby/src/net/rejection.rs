@@ -34,6 +34,8 @@ pub(crate) enum RejectReason {
     UnauthenticatedLimitPerAddress,
     /// The client had not tried to log in, and a new connection needed its place.
     MadeRoom,
+    /// The server is a gateway, and out of touch with its cluster.
+    OutOfTouch,
 }
 
 impl RejectReason {
@@ -44,6 +46,7 @@ impl RejectReason {
             Self::UnauthenticatedLimit => "unauthenticated limit",
             Self::UnauthenticatedLimitPerAddress => "unauthenticated limit per address",
             Self::MadeRoom => "made room",
+            Self::OutOfTouch => "out of touch with the cluster",
         }
     }
 
@@ -61,6 +64,7 @@ impl RejectReason {
             Self::MadeRoom => {
                 "Your client has connected without logging in, and others want to. Please try again in a minute."
             }
+            Self::OutOfTouch => "The server is not ready. Please try again in a minute.",
         }
     }
 

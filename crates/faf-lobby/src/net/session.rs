@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use faf_connection::running_time::timeout;
 use faf_connection::{Disconnected, Error, LargeMessages, Reader, Writer};
-use faf_lobby_core::{ConnId, Event, SHUTTING_DOWN};
+use faf_lobby_core::{ConnId, Event};
 use faf_protocol::websocket::CloseCode;
 use faf_protocol::{ClientMessage, CommandError, DecodeError, FieldError};
 use tokio::sync::mpsc;
@@ -25,9 +25,10 @@ use crate::ops::metrics::Metrics;
 /// that the connection is aborted.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Closes a connection whose [`Input::Connect`] the lobby has not handled before it stopped.
-pub(crate) fn close_late(writer: &Writer, slot: &ConnectionSlot) {
-    writer.set_ending(CloseCode::GoingAway, SHUTTING_DOWN);
+/// Closes a connection whose [`Input::Connect`] cannot be handled, because this server stops or is
+/// out of touch with its cluster.
+pub(crate) fn close_late(writer: &Writer, slot: &ConnectionSlot, reason: &str) {
+    writer.set_ending(CloseCode::GoingAway, reason);
     writer.start_close();
     slot.end();
 }

@@ -63,22 +63,37 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    /// Listens for clients and for requests over HTTP other than probes.
+    /// Listens for clients.
     ///
     /// # Errors
     /// [`Failure`] with the problem of an address.
-    pub(crate) async fn listen(&mut self, settings: &Settings) -> Result<(), Failure> {
+    pub(crate) async fn listen_for_clients(&mut self, settings: &Settings) -> Result<(), Failure> {
         for format in WireFormat::ALL {
             for (socket, address, proxy) in listen_on(settings.listen(format)).await? {
                 self.listening.push(Listening { service: Service::Lobby(format), address });
                 self.clients.push(Listener { socket, format, proxy });
             }
         }
+        Ok(())
+    }
+
+    /// Listens for requests over HTTP to these services, other than probes.
+    ///
+    /// # Errors
+    /// [`Failure`] with the problem of an address.
+    pub(crate) async fn listen_for_requests(
+        &mut self,
+        settings: &Settings,
+        services: &[Service],
+    ) -> Result<(), Failure> {
         for (service, listen) in [
             (Service::Http, &settings.http),
             (Service::Control, &settings.control),
             (Service::Metrics, &settings.metrics),
         ] {
+            if !services.contains(&service) {
+                continue;
+            }
             for (socket, address, _) in listen_on(listen).await? {
                 self.listening.push(Listening { service, address });
                 self.http.push((service, socket));

@@ -13,7 +13,7 @@ use crate::store::{Action, Order, Store};
 /// Time between two reads of the database.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Executes orders forever.
+/// Executes orders until the lobby has ended, or does not lead any more.
 pub(crate) async fn run(store: Store, inbox: mpsc::Sender<Input>) {
     loop {
         // While the database is unavailable, `health.rs` reports it.
@@ -24,10 +24,15 @@ pub(crate) async fn run(store: Store, inbox: mpsc::Sender<Input>) {
                 Action::Ban(ban) => ban.map(|ban| Event::Banned { player, ban }),
                 Action::Kick(reason) => Some(Event::Kicked { player, reason }),
             };
-            if let Some(event) = event
-                && inbox.send(Input::Event(event)).await.is_err()
-            {
-                return;
+            if let Some(event) = event {
+                if inbox.send(Input::Event(event)).await.is_err() {
+                    return;
+                }
+                // The server that leads next executes an order that is lost with this one.
+                let (tell, settled) = oneshot::channel();
+                if inbox.send(Input::Settled(tell)).await.is_err() || settled.await.is_err() {
+                    return;
+                }
             }
             // An order that is not marked as executed would be executed again every second, and a
             // kicked player could not reconnect. While nothing can be written, no new orders arrive
@@ -75,6 +80,8 @@ mod tests {
         look(&world);
         let kicked = inputs.recv().await;
         assert!(matches!(kicked, Some(Input::Event(Event::Kicked { player, .. })) if player == ada));
+        let Some(Input::Settled(tell)) = inputs.recv().await else { panic!("it waits for the world") };
+        tell.send(()).unwrap();
         tokio::time::pause();
         assert!(tokio::time::timeout(PERIOD * 10, inputs.recv()).await.is_err(), "it is not executed again");
         running.abort();

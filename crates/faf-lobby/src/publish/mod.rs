@@ -49,6 +49,12 @@ impl Publisher {
         Self { subscribers: broadcast::channel(SUBSCRIBER_BACKLOG).0, reporter, metrics }
     }
 
+    /// Publishes reports at this broker from now on, or at none.
+    #[cfg(feature = "nats")]
+    pub(crate) fn report_to(&mut self, broker: Option<&Broker>) {
+        self.reporter = broker.map(Broker::reporter);
+    }
+
     /// Subscribes to all messages from now on.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Message> {
         self.subscribers.subscribe()

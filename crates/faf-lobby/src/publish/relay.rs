@@ -77,6 +77,13 @@ impl Relay {
         Self { stop, running: tokio::spawn(worker.run(stopped)) }
     }
 
+    /// Ends the relay at once. Messages that were delivered and not deleted are delivered again by
+    /// the next server.
+    #[cfg(feature = "nats")]
+    pub(crate) fn abort(self) {
+        self.running.abort();
+    }
+
     /// Delivers the remaining messages within a time limit. If it runs out, the next server
     /// delivers the rest.
     pub(crate) async fn finish(self, time_limit: Duration) {

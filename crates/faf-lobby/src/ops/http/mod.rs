@@ -1,6 +1,8 @@
 //! The HTTP interface: health, metrics and lists of players for operators (ops.md sections 5 to 7),
 //! and a status page for people.
 
+#[cfg(feature = "nats")]
+pub(crate) mod gateway;
 mod overview;
 mod places;
 mod status_page;
@@ -34,7 +36,11 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::auth::pages::{LoginPages, PeerAddress};
+use crate::config::Settings;
+use crate::exit_code::Failure;
 use crate::lobby::input::Input;
+use crate::net::session::CLOSE_TIMEOUT;
+use crate::net::sockets::Sockets;
 use crate::ops::health::Findings;
 use crate::ops::metrics::Metrics;
 use crate::publish::{BrokerState, Signal};
@@ -131,8 +137,71 @@ const CONNECTION_LIFE: Duration = Duration::from_secs(600);
 /// Time limit for sending a request, on a new connection or a kept one.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The tasks that serve requests, and the phase of the server that they show.
+#[derive(Debug)]
+pub(crate) struct HttpTasks {
+    phase: watch::Sender<Phase>,
+    tasks: JoinSet<()>,
+    has_probes: bool,
+}
+
+impl HttpTasks {
+    /// Starts to reply to probes, which a server does while it waits for a database or a cluster. If
+    /// it waits for another server, that one may still have the address; then
+    /// [`insist_on_probes`](Self::insist_on_probes) tries again.
+    pub(crate) async fn start(settings: &Settings, sockets: &mut Sockets) -> Self {
+        let (phase, _) = watch::channel(Phase::Starting);
+        let mut http = Self { phase, tasks: JoinSet::new(), has_probes: false };
+        http.has_probes = sockets.listen_for_probes(settings).await.is_ok();
+        http.serve_probes(sockets);
+        http
+    }
+
+    /// Replies to probes from now on at the latest.
+    ///
+    /// # Errors
+    /// [`Failure`] with the problem of an address.
+    pub(crate) async fn insist_on_probes(
+        &mut self,
+        settings: &Settings,
+        sockets: &mut Sockets,
+    ) -> Result<(), Failure> {
+        if !self.has_probes {
+            sockets.listen_for_probes(settings).await?;
+        }
+        self.serve_probes(sockets);
+        Ok(())
+    }
+
+    fn serve_probes(&mut self, sockets: &mut Sockets) {
+        for socket in sockets.probes.drain(..) {
+            self.tasks.spawn(serve_probes(socket, self.phase.subscribe()));
+        }
+    }
+
+    /// Serves requests in another task.
+    pub(crate) fn spawn(&mut self, serving: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(serving);
+    }
+
+    /// Returns the phase of the server, which changes over time.
+    pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.phase.send_replace(phase);
+    }
+
+    /// Serves requests until now, and those in progress for a little longer.
+    pub(crate) async fn stop(mut self) {
+        self.set_phase(Phase::Stopped);
+        let _ = timeout(CLOSE_TIMEOUT, async { while self.tasks.join_next().await.is_some() {} }).await;
+    }
+}
+
 /// Serves `/ready` alone until the server has stopped: 503 while it starts, too.
-pub(crate) async fn serve_probes(socket: TcpListener, phase: watch::Receiver<Phase>) {
+async fn serve_probes(socket: TcpListener, phase: watch::Receiver<Phase>) {
     let router = Router::new().route("/ready", get(probe)).layer(map_response(status_page::restrict));
     serve(router.with_state(phase.clone()), socket, phase, CONNECTIONS).await;
 }
@@ -309,7 +378,11 @@ async fn metrics(State(interface): State<Interface>) -> Response {
         metrics.show_queues(world.queues());
     };
     let _ = interface.inspect(look).await;
-    match interface.metrics.text() {
+    encoded(&interface.metrics)
+}
+
+fn encoded(metrics: &Metrics) -> Response {
+    match metrics.text() {
         Ok(text) => ([(CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

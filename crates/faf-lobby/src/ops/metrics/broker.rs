@@ -1,7 +1,7 @@
 //! Figures of the broker.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use faf_lobby_rabbitmq::{Counters, KeyCounts, State};
 use prometheus_client::collector::Collector;
@@ -14,33 +14,39 @@ use tokio::sync::watch;
 /// Reads one of the counters of a routing key.
 type Read = fn(&KeyCounts) -> u64;
 
-/// Reads the figures at each request.
-#[derive(Debug)]
-pub(super) struct BrokerFigures {
+/// Reads the figures of the last connection at each request; none before the first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct BrokerFigures(Arc<Mutex<Option<Connection>>>);
+
+#[derive(Debug, Clone)]
+struct Connection {
     state: watch::Receiver<State>,
     counters: Arc<Counters>,
 }
 
 impl BrokerFigures {
-    pub(super) fn new(state: watch::Receiver<State>, counters: Arc<Counters>) -> Self {
-        Self { state, counters }
+    /// Shows the figures of this connection from now on.
+    pub(super) fn show(&self, state: watch::Receiver<State>, counters: Arc<Counters>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Connection { state, counters });
     }
 }
 
 impl Collector for BrokerFigures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(Connection { state, counters }) = connection else { return Ok(()) };
         let help = "Whether there is a connection to the broker: 1 or 0";
         let connected =
             encoder.encode_descriptor("server_broker_connected", help, None, MetricType::Gauge)?;
-        ConstGauge::new(i64::from(self.state.borrow().is_connected())).encode(connected)?;
+        ConstGauge::new(i64::from(state.borrow().is_connected())).encode(connected)?;
         let help = "Whether messages of other services are received from the broker: 1 or 0";
         let consuming =
             encoder.encode_descriptor("server_broker_consuming", help, None, MetricType::Gauge)?;
-        ConstGauge::new(i64::from(self.state.borrow().is_consuming())).encode(consuming)?;
+        ConstGauge::new(i64::from(state.borrow().is_consuming())).encode(consuming)?;
         let help = "Connections to the broker that were opened";
         let connects =
             encoder.encode_descriptor("server_broker_connects", help, None, MetricType::Counter)?;
-        ConstCounter::new(self.counters.connects()).encode(connects)?;
+        ConstCounter::new(counters.connects()).encode(connects)?;
         let figures: [(&str, &str, Read); 5] = [
             ("published", "Messages sent to the broker, including repetitions", |counts| counts.published),
             ("confirmed", "Messages that the broker has confirmed", |counts| counts.confirmed),
@@ -55,7 +61,7 @@ impl Collector for BrokerFigures {
         for (name, help, read) in figures {
             let name = format!("server_broker_messages_{name}");
             let mut family = encoder.encode_descriptor(&name, help, None, MetricType::Counter)?;
-            for (key, counts) in self.counters.by_key() {
+            for (key, counts) in counters.by_key() {
                 let labels = [("routing_key", key)];
                 ConstCounter::new(read(&counts)).encode(family.encode_family(&labels)?)?;
             }

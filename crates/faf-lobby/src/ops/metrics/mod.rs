@@ -3,6 +3,8 @@
 #[cfg(feature = "rabbitmq")]
 mod broker;
 mod games;
+#[cfg(feature = "nats")]
+mod gateway;
 #[cfg(feature = "mariadb")]
 mod mariadb;
 mod process;
@@ -32,6 +34,8 @@ use tokio::sync::watch;
 use self::games::ActiveGames;
 use self::process::Process;
 use self::queues::QueueFigures;
+#[cfg(feature = "nats")]
+pub(crate) use self::gateway::{GatewayFigures, GatewayState};
 use super::health::Findings;
 use crate::clock::utc_now;
 use crate::version;
@@ -138,6 +142,8 @@ pub(crate) struct Metrics {
     series: Series,
     active_games: ActiveGames,
     queues: QueueFigures,
+    #[cfg(feature = "rabbitmq")]
+    broker: broker::BrokerFigures,
     /// Messages sent, which connections count themselves.
     pub(crate) sent: Arc<SentMessages>,
     clients: Mutex<BTreeSet<FreeLabels<2>>>,
@@ -152,8 +158,22 @@ impl Metrics {
         let sent = Arc::<SentMessages>::default();
         registry.register_collector(Box::new(Sent(Arc::clone(&sent))));
         registry.register_collector(Box::new(Process::new()));
+        #[cfg(feature = "rabbitmq")]
+        let broker = broker::BrokerFigures::default();
+        #[cfg(feature = "rabbitmq")]
+        registry.register_collector(Box::new(broker.clone()));
         let (clients, versions) = Default::default();
-        Self { registry, series, active_games, queues, sent, clients, versions }
+        Self {
+            registry,
+            series,
+            active_games,
+            queues,
+            #[cfg(feature = "rabbitmq")]
+            broker,
+            sent,
+            clients,
+            versions,
+        }
     }
 
     /// Shows the version of the server, when it was started (UTC), and the last game before that.
@@ -185,6 +205,12 @@ impl Metrics {
         self.registry.register_collector(Box::new(mariadb::DatabaseTimings(timings)));
     }
 
+    /// Shows the state of a gateway.
+    #[cfg(feature = "nats")]
+    pub(crate) fn observe_gateway(&mut self, figures: Arc<GatewayFigures>) {
+        self.registry.register_collector(Box::new(gateway::GatewayCollector(figures)));
+    }
+
     /// Shows how often the recording was interrupted.
     pub(crate) fn observe_recording(&mut self, interruptions: Arc<AtomicU64>) {
         self.registry.register_collector(Box::new(RecordingInterruptions(interruptions)));
@@ -198,11 +224,11 @@ impl Metrics {
     /// Shows the connection to the broker and its messages.
     #[cfg(feature = "rabbitmq")]
     pub(crate) fn observe_broker(
-        &mut self,
+        &self,
         state: watch::Receiver<faf_lobby_rabbitmq::State>,
         counters: Arc<faf_lobby_rabbitmq::Counters>,
     ) {
-        self.registry.register_collector(Box::new(broker::BrokerFigures::new(state, counters)));
+        self.broker.show(state, counters);
     }
 
     /// Counts an event that the lobby reports.

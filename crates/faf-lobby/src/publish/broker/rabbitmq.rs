@@ -45,11 +45,7 @@ pub(crate) fn problem_of_exchange(name: &str) -> Option<String> {
 
 impl Broker {
     /// Begins to connect to the broker of the configuration, if there is one.
-    pub(crate) fn start(
-        settings: &Settings,
-        inbox: mpsc::Sender<Input>,
-        metrics: &mut Metrics,
-    ) -> Option<Self> {
+    pub(crate) fn start(settings: &Settings, inbox: mpsc::Sender<Input>, metrics: &Metrics) -> Option<Self> {
         if settings.broker_host.is_empty() {
             return None;
         }

@@ -30,7 +30,7 @@ pub(crate) fn problem_of_exchange(_: &str) -> Option<String> {
 }
 
 impl Broker {
-    pub(crate) fn start(_: &Settings, _: mpsc::Sender<Input>, _: &mut Metrics) -> Option<Self> {
+    pub(crate) fn start(_: &Settings, _: mpsc::Sender<Input>, _: &Metrics) -> Option<Self> {
         None
     }
 
