@@ -101,7 +101,7 @@ async fn many(log: &Log, mut reader: Reader, first: u64) -> u64 {
 
 /// Messages that are not kept.
 async fn messages(writing: &Connection, reading: &Connection) {
-    let mut subscription = reading.subscribe(vec![Subject::All, Subject::Status]).await.unwrap();
+    let mut subscription = reading.subscribe(vec![Subject::All, Subject::Cores]).await.unwrap();
     let mut times = Vec::new();
     for _ in 0..SINGLE {
         let begin = Instant::now();

@@ -4,7 +4,7 @@
 //! ```text
 //!   Writer     append  -->  stream FAF_LOBBY_<cluster>   one order of entries, kept on disk
 //!              Reader  <--  (faf.<cluster>.in.<lane>)    without a gap from any sequence number
-//!   publish    -->  faf.<cluster>.out.<gateway>, .all, .status  -->  Subscription
+//!   publish    -->  faf.<cluster>.out.<gateway>, .all, .cores  -->  Subscription
 //!   ask        -->  faf.<cluster>.core  -->  Questions   to the server that leads
 //!   Snapshots  <->  bucket FAF_LOBBY_<cluster>_SNAPSHOTS
 //! ```

@@ -159,7 +159,9 @@ impl Log {
         }
     }
 
-    fn handle(connection: &Connection) -> Self {
+    /// Returns the stream of this connection, which need not exist yet.
+    #[must_use]
+    pub fn handle(connection: &Connection) -> Self {
         Self { connection: connection.clone(), name: connection.shared().names.stream() }
     }
 

@@ -66,8 +66,8 @@ pub enum Subject {
     Gateway(Name),
     /// All gateways: `faf.<cluster>.all`.
     All,
-    /// Everybody who wants to know how the servers of the cluster are: `faf.<cluster>.status`.
-    Status,
+    /// All cores: `faf.<cluster>.cores`.
+    Cores,
 }
 
 /// The names of everything that a cluster has at NATS.
@@ -85,7 +85,7 @@ impl Names {
         match subject {
             Subject::Gateway(gateway) => format!("faf.{}.out.{gateway}", self.cluster),
             Subject::All => format!("faf.{}.all", self.cluster),
-            Subject::Status => format!("faf.{}.status", self.cluster),
+            Subject::Cores => format!("faf.{}.cores", self.cluster),
         }
     }
 
@@ -137,7 +137,7 @@ mod tests {
     fn names_of_two_clusters_differ() {
         let name = |text| Name::new(text).unwrap();
         let all = |names: &Names| {
-            let subjects = [Subject::Gateway(name("g")), Subject::All, Subject::Status];
+            let subjects = [Subject::Gateway(name("g")), Subject::All, Subject::Cores];
             let mut all: Vec<_> = subjects.iter().map(|subject| names.subject(subject)).collect();
             all.extend([names.core(), names.stream(), names.lanes(), names.lane(&name("g")), names.bucket()]);
             all

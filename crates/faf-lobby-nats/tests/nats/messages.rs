@@ -31,7 +31,7 @@ async fn messages_of_several_subjects_keep_their_order() {
     let mut one = one.subscribe(vec![gateway("one"), Subject::All]).await.unwrap();
     let mut two = two.subscribe(vec![Subject::All, gateway("two")]).await.unwrap();
     let subjects =
-        [gateway("one"), Subject::All, gateway("two"), Subject::All, gateway("one"), Subject::Status];
+        [gateway("one"), Subject::All, gateway("two"), Subject::All, gateway("one"), Subject::Cores];
     let number = 30_000;
     let publishing = tokio::spawn(async move {
         for index in 0..number {
@@ -155,9 +155,9 @@ async fn questions_are_replied_to() {
 async fn two_clusters_do_not_receive_each_other() {
     let server = NatsServer::shared();
     let (one, other) = (connect(&settings(server)).await, connect(&settings(server)).await);
-    let mut received = one.subscribe(vec![Subject::All, gateway("g"), Subject::Status]).await.unwrap();
+    let mut received = one.subscribe(vec![Subject::All, gateway("g"), Subject::Cores]).await.unwrap();
     let _questions = other.questions().await.unwrap();
-    for subject in [Subject::All, gateway("g"), Subject::Status] {
+    for subject in [Subject::All, gateway("g"), Subject::Cores] {
         other.publish(&subject, "foreign".into()).unwrap();
     }
     other.flush(Duration::from_secs(10)).await;

@@ -15,6 +15,7 @@ pub(crate) mod core;
 pub(crate) mod gateway;
 #[cfg(test)]
 mod memory;
+pub(crate) mod nats;
 pub(crate) mod questions;
 pub(crate) mod server;
 #[cfg(test)]
