@@ -10,7 +10,7 @@ use faf_testkit::services::mariadb::{self, Database, MariaServer};
 use faf_testkit::services::rabbitmq::{self, RabbitMq};
 use serde_json::{Value, json};
 
-use super::players::name;
+use crate::pairs::name;
 use crate::games::MAP;
 
 /// A database, and perhaps a broker, for servers in processes of their own.
