@@ -210,10 +210,7 @@ impl Gateway {
     ///
     /// # Errors
     /// [`GatewayFailure`]; all connections are closed then, too.
-    pub(crate) async fn run(
-        mut self,
-        mut inbox: mpsc::Receiver<Input>,
-    ) -> Result<(), GatewayFailure> {
+    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Input>) -> Result<(), GatewayFailure> {
         let ended = self.serve(&mut inbox).await;
         self.orders.is_draining.send_replace(true);
         self.orders.is_ready.send_replace(false);
@@ -332,7 +329,7 @@ impl Gateway {
                 self.push(event);
             }
             // They are of connections that the gateway has closed, or nobody sends them to a gateway.
-            Input::Received(..) | Input::Event(_) | Input::Inspect(_) => {}
+            Input::Received(..) | Input::Event(_) | Input::Inspect(_) | Input::Settled(_) => {}
         }
     }
 

@@ -489,7 +489,8 @@ fn problem_of_nats_url(url: &str) -> Option<String> {
     let wrong = || Some("it is not a URL such as nats://10.0.0.1:4222 or tls://nats.example.org".to_owned());
     let Ok(uri) = url.parse::<hyper::Uri>() else { return wrong() };
     let is_complete = matches!(uri.scheme_str(), Some("nats" | "tls")) && uri.host().is_some();
-    let user = uri.authority().and_then(|authority| authority.as_str().rsplit_once('@')).map(|(user, _)| user);
+    let user =
+        uri.authority().and_then(|authority| authority.as_str().rsplit_once('@')).map(|(user, _)| user);
     match user {
         Some(user) if user.contains(':') => Some(
             "it contains a password, which others could read in the list of processes; put it into \

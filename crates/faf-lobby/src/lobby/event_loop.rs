@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faf_connection::running_time::RunningTime;
-use faf_lobby_core::{
-    ClosingReasons, Effect, Event, InitialState, LogLine, Moment, SHUTTING_DOWN, World,
-};
+use faf_lobby_core::{ClosingReasons, Effect, Event, InitialState, LogLine, Moment, SHUTTING_DOWN, World};
 use tokio::sync::mpsc;
 
 use crate::clock::utc_now;

@@ -101,8 +101,7 @@ pub(super) struct GatewayCollector(pub(super) Arc<GatewayFigures>);
 
 impl Collector for GatewayCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let (state, repairs, ends) =
-            self.0.change(|figures| (figures.state, figures.repairs, figures.ends));
+        let (state, repairs, ends) = self.0.change(|figures| (figures.state, figures.repairs, figures.ends));
         let gauges = [
             (
                 "member",
@@ -129,8 +128,7 @@ impl Collector for GatewayCollector {
             ConstGauge::new(value).encode(gauge)?;
         }
         let help = "Questions to the leader for effects that did not come";
-        let counter =
-            encoder.encode_descriptor("server_gateway_repairs", help, None, MetricType::Counter)?;
+        let counter = encoder.encode_descriptor("server_gateway_repairs", help, None, MetricType::Counter)?;
         ConstCounter::new(repairs).encode(counter)?;
         let help = "Times the gateway ended all connections, by reason";
         let mut family = encoder.encode_descriptor("server_gateway_ends", help, None, MetricType::Counter)?;

@@ -32,10 +32,10 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use self::games::ActiveGames;
-use self::process::Process;
-use self::queues::QueueFigures;
 #[cfg(feature = "nats")]
 pub(crate) use self::gateway::{GatewayFigures, GatewayState};
+use self::process::Process;
+use self::queues::QueueFigures;
 use super::health::Findings;
 use crate::clock::utc_now;
 use crate::version;
