@@ -58,6 +58,13 @@ impl MemoryNats {
         state.buses.retain(|end| end.events.send(event.clone()).is_ok());
     }
 
+    /// Forgets the stream, as if a new one had taken its place.
+    pub(crate) fn forget(&self) {
+        let mut state = self.lock();
+        (state.stream, state.ids) = Default::default();
+        state.buses.retain(|end| end.kind != Kind::Core);
+    }
+
     /// Loses the next message to gateways.
     pub(crate) fn lose_next(&self) {
         self.lock().loses_next = true;

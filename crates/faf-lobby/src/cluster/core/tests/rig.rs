@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::super::{CoreFigures, CoreLoop, CoreOptions, CoreParts, Duties};
+use super::super::{CoreLoop, CoreOptions, CoreParts, Duties};
 use crate::auth::failed_logins::FailedLogins;
 use crate::auth::passwords::PasswordThreads;
 use crate::auth::policy::PolicyServer;
@@ -28,7 +28,7 @@ use crate::lobby::host::Host;
 use crate::lobby::input::{INBOX_INPUTS, Input};
 use crate::lobby::requests::RequestExecutor;
 use crate::ops::http::Phase;
-use crate::ops::metrics::Metrics;
+use crate::ops::metrics::{CoreFigures, Metrics};
 use crate::publish::Publisher;
 use crate::store::Store;
 
