@@ -9,6 +9,7 @@
 mod appends;
 mod beginning;
 mod leading;
+pub(crate) mod server;
 mod snapshots;
 mod status;
 #[cfg(test)]

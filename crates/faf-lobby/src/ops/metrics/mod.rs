@@ -4,6 +4,8 @@
 mod broker;
 mod games;
 #[cfg(feature = "nats")]
+mod core;
+#[cfg(feature = "nats")]
 mod gateway;
 #[cfg(feature = "mariadb")]
 mod mariadb;
@@ -32,6 +34,8 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use self::games::ActiveGames;
+#[cfg(feature = "nats")]
+pub(crate) use self::core::{CoreFigures, CoreState, role_name};
 #[cfg(feature = "nats")]
 pub(crate) use self::gateway::{GatewayFigures, GatewayState};
 use self::process::Process;
@@ -203,6 +207,12 @@ impl Metrics {
     #[cfg(feature = "mariadb")]
     pub(crate) fn observe_database_timings(&mut self, timings: Arc<faf_lobby_mariadb::Timings>) {
         self.registry.register_collector(Box::new(mariadb::DatabaseTimings(timings)));
+    }
+
+    /// Shows the state of a core.
+    #[cfg(feature = "nats")]
+    pub(crate) fn observe_core(&mut self, figures: Arc<CoreFigures>) {
+        self.registry.register_collector(Box::new(core::CoreCollector(figures)));
     }
 
     /// Shows the state of a gateway.

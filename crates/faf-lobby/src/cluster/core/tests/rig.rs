@@ -14,15 +14,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::{CoreLoop, CoreOptions, CoreParts, Duties};
-use crate::auth::failed_logins::FailedLogins;
-use crate::auth::passwords::PasswordThreads;
-use crate::auth::policy::PolicyServer;
-use crate::auth::tokens::{OwnTokens, Tokens};
+use crate::auth::tokens::Tokens;
 use crate::cluster::backend::{Backend, BackendError, Operation, StreamState};
 use crate::cluster::bus::{Bus, BusCommand, BusEvent};
 use crate::cluster::memory::MemoryNats;
 use crate::cluster::questions::CoreStatus;
-use crate::config::Settings;
+use crate::config::{Exposure, Settings};
 use crate::exit_code::Failure;
 use crate::lobby::host::Host;
 use crate::lobby::input::{INBOX_INPUTS, Input};
@@ -126,27 +123,15 @@ pub(super) fn options(name: &str, lease: Duration) -> CoreOptions {
 impl Running {
     /// Starts a core.
     pub(super) fn start(options: CoreOptions, backend: &MemoryBackend, store: &Store) -> Self {
-        let settings = Settings::default();
+        let settings = Settings { open_registration: Exposure::OnLoopback, ..Settings::default() };
         let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
         let (asks, status) = mpsc::channel(1);
         let metrics = Arc::new(Metrics::new());
         let outbox = Arc::<crate::publish::Signal>::default();
-        let requests = RequestExecutor {
-            store: store.clone(),
-            tokens: Arc::new(Tokens::new(&settings)),
-            own_tokens: Arc::new(OwnTokens::new(store.clone())),
-            passwords: PasswordThreads::new(),
-            outbox: Arc::clone(&outbox),
-            registers: true,
-            fails_to_store: Arc::default(),
-        };
-        let host = Host {
-            policy: PolicyServer::new(""),
-            metrics: Arc::clone(&metrics),
-            failed_logins: FailedLogins::new(settings.log_addresses, Arc::clone(&metrics)),
-            activity: Arc::default(),
-            publisher: Publisher::new(None, Arc::clone(&metrics)),
-        };
+        let tokens = Arc::new(Tokens::new(&settings));
+        let requests = RequestExecutor::new(&settings, store, tokens, Arc::clone(&outbox));
+        let publisher = Publisher::new(None, Arc::clone(&metrics));
+        let host = Host::new(&settings, &metrics, &Arc::default(), publisher);
         let duties = Duties {
             store: store.clone(),
             settings,
