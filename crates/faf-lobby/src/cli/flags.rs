@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::effective;
-use crate::config::{CATALOGUE, Entry, Kind, Settings, Sources, faf};
+use crate::config::{CATALOGUE, Entry, Kind, Settings, Sources, entry, faf};
 use crate::exit_code::Failure;
 
 /// The given flags of a selection of settings.
@@ -42,6 +42,22 @@ pub(super) struct All;
 /// The settings about the database.
 #[derive(Debug, Clone)]
 pub(super) struct OfDatabase;
+
+/// The settings of a gateway.
+#[derive(Debug, Clone)]
+pub(super) struct OfGateway;
+
+impl Selection for OfGateway {
+    fn includes(setting: &str) -> bool {
+        const SECTIONS: [&str; 5] =
+            ["Where clients connect", "Limits", "The cluster", "Links for players", "The log"];
+        const OTHERS: [&str; 2] = ["configuration_refresh_time", "shutdown_grace_period"];
+        let section = entry(setting).map(|entry| entry.section);
+        OTHERS.contains(&setting)
+            || setting.starts_with("geoip")
+            || section.is_some_and(|section| SECTIONS.contains(&section))
+    }
+}
 
 impl Selection for All {
     fn includes(_: &str) -> bool {

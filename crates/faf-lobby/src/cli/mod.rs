@@ -7,6 +7,7 @@ pub mod embedding;
 mod explain;
 mod flags;
 mod game;
+mod gateway;
 mod healthcheck;
 mod judge;
 pub(crate) mod matchmaking;
@@ -29,7 +30,7 @@ use anyhow::anyhow;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::flags::{All, Files, Flags, OfDatabase};
+use self::flags::{All, Files, Flags, OfDatabase, OfGateway};
 use crate::config::{Effective, Sources};
 use crate::exit_code::{self, Failure};
 use crate::store::{Database, SeedError, Store, read_seed};
@@ -58,6 +59,10 @@ enum Commands {
     // Scripts append flags to those of others: the last one counts.
     #[command(args_override_self = true, after_help = exit_code::HELP)]
     Serve(Flags<All>),
+    /// Run a gateway of a lobby of several processes: the connections of clients;
+    /// docs/src/guide/cluster.md describes it
+    #[command(args_override_self = true, after_help = exit_code::HELP)]
+    Gateway(Flags<OfGateway>),
     /// Create, list and change accounts, also while a server runs
     #[command(arg_required_else_help = false)]
     User {
@@ -156,6 +161,10 @@ fn execute(CommandLine { config, configuration_file, command }: CommandLine) -> 
         Commands::Serve(flags) => {
             let sources = flags.sources(&config);
             serve::run(effective(&sources)?, move || Effective::load(&sources))
+        }
+        Commands::Gateway(flags) => {
+            let sources = flags.sources(&config);
+            gateway::run(effective(&sources)?, move || Effective::load(&sources))
         }
         Commands::User { flags, command } => user::run(command, &database(flags)?),
         Commands::Seed { flags, file } => seed(&database(flags)?, &file),

@@ -13,7 +13,7 @@ use crate::config::faf::Unused;
 use crate::config::{Banner, Effective, Problems, Settings};
 use crate::exit_code::Failure;
 use crate::ops::log::Log;
-use crate::server::{Listening, Server, Service};
+use crate::server::{Listening, Pulse, Reconfigure, Server, Service, Shutdown};
 use crate::store::Database;
 use crate::version::{self, PARTS};
 
@@ -40,7 +40,7 @@ pub(super) fn run_to_the_end(work: impl Future<Output = Result<(), Failure>>) ->
     ended
 }
 
-async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
+async fn serve(settings: Settings, reload: Reload) -> Result<(), Failure> {
     let (database, path) = (settings.database(), settings.websocket_path.clone());
     let shown = settings.banner;
     let mut signals = Signals::new()?;
@@ -53,16 +53,30 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
     let accounts = server.store().count_accounts().await?;
     tracing::info!(accounts, "ready");
     let text = banner(server.listening(), &path, &database, accounts, &ProgramNames::find());
-    match shown {
-        Banner::OnTerminal if io::stdout().is_terminal() => print_line(text.trim_end()),
-        Banner::Always => print_line(text.trim_end()),
-        Banner::Json => print_line(&ready_line(server.listening(), &path, &text)),
-        Banner::OnTerminal | Banner::Never => {}
-    }
+    print_banner(shown, server.listening(), &path, &text);
+    let handles =
+        Handles { shutdown: server.shutdown(), reconfigure: server.reconfigure(), pulse: server.pulse() };
+    attend(handles, server.wait(), signals, reload).await
+}
+
+/// Handles of a running server.
+pub(super) struct Handles {
+    pub(super) shutdown: Shutdown,
+    pub(super) reconfigure: Reconfigure,
+    pub(super) pulse: Pulse,
+}
+
+/// Reports a server that is ready to the service manager, and passes signals and changes of the
+/// configuration on to it until it has ended.
+pub(super) async fn attend(
+    Handles { shutdown, reconfigure, pulse }: Handles,
+    server: impl Future<Output = Result<(), Failure>>,
+    mut signals: Signals,
+    mut reload: Reload,
+) -> Result<(), Failure> {
     let manager = ServiceManager::find();
     manager.ready();
-    let watchdog = tokio::spawn(manager.clone().feed_watchdog(server.pulse()));
-    let (shutdown, reconfigure) = (server.shutdown(), server.reconfigure());
+    let watchdog = tokio::spawn(manager.clone().feed_watchdog(pulse));
     let signalled = tokio::spawn(async move {
         loop {
             let cause = tokio::select! {
@@ -85,13 +99,23 @@ async fn serve(settings: Settings, mut reload: Reload) -> Result<(), Failure> {
             }
         }
     });
-    let ended = server.wait().await;
+    let ended = server.await;
     tracing::info!("stopped");
     watchdog.abort();
     signalled.abort();
     // This ends the log, after everything is written.
     let _ = signalled.await;
     ended
+}
+
+/// Prints the addresses of a server that is ready, if they are wanted.
+pub(super) fn print_banner(shown: Banner, listening: &[Listening], websocket_path: &str, text: &str) {
+    match shown {
+        Banner::OnTerminal if io::stdout().is_terminal() => print_line(text.trim_end()),
+        Banner::Always => print_line(text.trim_end()),
+        Banner::Json => print_line(&ready_line(listening, websocket_path, text)),
+        Banner::OnTerminal | Banner::Never => {}
+    }
 }
 
 /// Logs the version, the database, and the settings that differ from the defaults.
@@ -108,6 +132,11 @@ fn log_configuration(configuration: &Effective) {
         %database,
         "starting"
     );
+    log_settings(configuration);
+}
+
+/// Logs the settings that differ from the defaults.
+pub(super) fn log_settings(configuration: &Effective) {
     for (setting, value, origin) in configuration.set() {
         tracing::info!(setting, value, %origin, "configured");
     }
@@ -175,12 +204,18 @@ fn banner(
 /// Returns the lines of a banner with the addresses of the listeners.
 #[must_use]
 pub fn addresses(listening: &[Listening], websocket_path: &str) -> String {
-    let mut text = format!("faf-lobby {} is ready.\n\n", env!("CARGO_PKG_VERSION"));
+    let text = format!("faf-lobby {} is ready.\n\n", env!("CARGO_PKG_VERSION"));
+    text + &urls(listening, websocket_path, ", also /ready, /health, /metrics, /status, /players, /games")
+}
+
+/// Returns lines with the URLs of the listeners; `also` follows that of the HTTP interface.
+pub(super) fn urls(listening: &[Listening], websocket_path: &str, also: &str) -> String {
+    let mut text = String::new();
     for listening in listening {
         let (name, url) = named(listening, websocket_path);
         let also = match listening.service {
             Service::Lobby(_) | Service::Health | Service::Control | Service::Metrics => "",
-            Service::Http => ", also /ready, /health, /metrics, /status, /players, /games",
+            Service::Http => also,
         };
         text += &format!("  {name:<12} {url}{also}\n");
     }

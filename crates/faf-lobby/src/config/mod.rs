@@ -32,7 +32,7 @@ use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 use crate::delivery::SlowConsumerPolicy;
 use crate::publish::problem_of_exchange;
 
-pub(crate) use catalogue::{Entry, Kind, default_file, out_of_range};
+pub(crate) use catalogue::{Entry, Kind, default_file, entry, out_of_range};
 pub use database::{DatabaseAddress, MariaDbAddress};
 pub(crate) use effective::{Effective, is_secret};
 pub(crate) use layers::{Origin, Problems, Sources};

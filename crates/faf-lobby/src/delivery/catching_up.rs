@@ -70,11 +70,13 @@ impl Worker {
         let (mut dropped, mut held) = (Vec::new(), Vec::new());
         for (frames, kind) in messages {
             match kind {
-                Kind::Relayed(sender) => match backlog.relay(sender, frames, is_scarce) {
-                    RelayOutcome::Accepted => peer.writer.keep_unsent_short(),
-                    RelayOutcome::Held => held.push(sender),
-                    RelayOutcome::Dropped => dropped.push(sender),
-                },
+                Kind::Relayed { sender, is_elsewhere } => {
+                    match backlog.relay(sender, is_elsewhere, frames, is_scarce) {
+                        RelayOutcome::Accepted => peer.writer.keep_unsent_short(),
+                        RelayOutcome::Held => held.push((sender, is_elsewhere)),
+                        RelayOutcome::Dropped => dropped.push(sender),
+                    }
+                }
                 Kind::Answer | Kind::Unsolicited => {
                     if !(backlog.may_be_overtaken_by(frames) && is_taken_at_once(&peer.writer, frames)) {
                         backlog.push(frames, kind, most_players);
@@ -85,7 +87,7 @@ impl Worker {
         self.metrics.count_merged(backlog.take_merged());
         self.backlogs.count(backlog);
         dropped.into_iter().for_each(|sender| self.drop_relayed(sender));
-        held.into_iter().for_each(|sender| self.hold(sender, conn));
+        held.into_iter().for_each(|(sender, is_elsewhere)| self.hold(sender, is_elsewhere, conn));
     }
 
     /// Writes the next chunks to players who are behind, and to logins.

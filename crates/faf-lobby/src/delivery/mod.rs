@@ -244,9 +244,10 @@ impl Dispatcher {
         if self.received.contains_key(&conn) { Kind::Answer } else { Kind::Unsolicited }
     }
 
-    /// Adds a message from one player's game to another's.
+    /// Adds a message from one player's game to another's. The sender may be at another gateway.
     pub(crate) fn relay(&mut self, from: ConnId, to: ConnId, message: ServerMessage) {
-        self.turn.push(Order::SendOne(to, Frames::new(message, &self.memory), Kind::Relayed(from)));
+        let kind = Kind::Relayed { sender: from, is_elsewhere: !self.connections.contains_key(&from) };
+        self.turn.push(Order::SendOne(to, Frames::new(message, &self.memory), kind));
     }
 
     /// Passes the turn to the delivery thread. Waits only if many turns wait there already.

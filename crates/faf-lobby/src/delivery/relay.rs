@@ -9,6 +9,9 @@
 //! [`HOLD_TIMEOUT`]. If there is no room then either, the server drops the message, and drops the
 //! next ones of this sender at once until one fits again: an honest sender must not stand still
 //! because the line of a receiver is dead.
+//!
+//! A sender at another gateway of a cluster cannot be held. So several of its messages may wait, up
+//! to [`ELSEWHERE_BYTES`] and for at most [`ELSEWHERE_TIMEOUT`], and the next ones are dropped.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -40,6 +43,13 @@ const PER_SENDER_BYTES: usize = 8 * 1024;
 /// How long a message is held, and its sender not read. Adapters give each other about ten seconds.
 const HOLD_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Bytes of one sender at another gateway that may wait for room: 64 KiB, twice of what an adapter
+/// sends one other at once.
+pub(super) const ELSEWHERE_BYTES: usize = 64 * 1024;
+
+/// How long a message of a sender at another gateway waits: as long as adapters give each other.
+const ELSEWHERE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Time between two notices to a sender whose messages are dropped.
 const NOTICE_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -52,7 +62,7 @@ pub(super) struct InFlight {
     senders: Vec<Share>,
     /// Sender and size of the messages that the socket was offered last.
     offered: Vec<(ConnId, usize)>,
-    /// Messages for which there is no room yet, at most one of each sender.
+    /// Messages for which there is no room yet, at most one of each sender that can be held.
     waiting: VecDeque<Waiting>,
 }
 
@@ -129,32 +139,47 @@ impl InFlight {
     fn try_add(
         &mut self,
         sender: ConnId,
+        is_elsewhere: bool,
         frames: &Arc<Frames>,
         bytes: usize,
         is_scarce: bool,
     ) -> RelayOutcome {
-        let is_waiting = self.waiting.iter().any(|waiting| waiting.sender == sender);
+        let of_sender = || self.waiting.iter().filter(|waiting| waiting.sender == sender);
+        let is_waiting = of_sender().next().is_some();
+        let waits: usize = of_sender().map(|waiting| waiting.bytes).sum();
         if self.has_room(sender, bytes) && !is_waiting && !is_scarce {
             self.add(sender, bytes);
             return RelayOutcome::Accepted;
         }
-        if is_waiting || is_scarce || self.share(sender).is_given_up {
+        let may_wait = !is_waiting || (is_elsewhere && waits + bytes <= ELSEWHERE_BYTES);
+        if !may_wait || is_scarce || self.share(sender).is_given_up {
             return RelayOutcome::Dropped;
         }
-        let until = Instant::now() + HOLD_TIMEOUT;
+        let until = Instant::now() + time_limit(is_elsewhere);
         self.waiting.push_back(Waiting { sender, frames: Arc::clone(frames), bytes, until });
         RelayOutcome::Held
     }
 
     /// Removes and returns the next held message for which there is room now.
     fn next_with_room(&mut self) -> Option<(ConnId, Arc<Frames>)> {
-        let place = self.waiting.iter().position(|waiting| self.has_room(waiting.sender, waiting.bytes))?;
+        // Messages of one sender stay in their order.
+        let mut without_room = Vec::new();
+        let place = self.waiting.iter().position(|Waiting { sender, bytes, .. }| {
+            if without_room.contains(sender) {
+                return false;
+            }
+            let has_room = self.has_room(*sender, *bytes);
+            if !has_room {
+                without_room.push(*sender);
+            }
+            has_room
+        })?;
         let Waiting { sender, frames, bytes, .. } = self.waiting.remove(place)?;
         self.add(sender, bytes);
         Some((sender, frames))
     }
 
-    /// Gives up the message of a sender that was held for too long. Returns whether there was one.
+    /// Gives up the messages of a sender that have waited for too long. Returns whether there was one.
     fn give_up(&mut self, sender: ConnId, now: Instant) -> bool {
         let before = self.waiting.len();
         self.waiting.retain(|waiting| waiting.sender != sender || waiting.until > now);
@@ -181,6 +206,8 @@ impl InFlight {
 pub(super) struct Senders {
     /// Deadline, receiver and sender of each held message, the earliest one first.
     deadlines: VecDeque<(Instant, ConnId, ConnId)>,
+    /// The same for messages of senders at other gateways.
+    deadlines_elsewhere: VecDeque<(Instant, ConnId, ConnId)>,
     /// Time of the last notice to each sender that messages were dropped.
     notified: HashMap<ConnId, Instant>,
     /// Senders whose messages were dropped in this iteration.
@@ -190,7 +217,16 @@ pub(super) struct Senders {
 impl Senders {
     /// Returns the earliest deadline of a held message.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.front().map(|(at, _, _)| *at)
+        let first = |deadlines: &VecDeque<(Instant, ConnId, ConnId)>| deadlines.front().map(|(at, _, _)| *at);
+        first(&self.deadlines).into_iter().chain(first(&self.deadlines_elsewhere)).min()
+    }
+
+    /// Removes and returns the receiver and the sender of a message whose deadline has come.
+    fn next_due(&mut self, now: Instant) -> Option<(ConnId, ConnId)> {
+        let due = |(at, _, _): &mut (Instant, ConnId, ConnId)| *at <= now;
+        let first = self.deadlines.pop_front_if(due);
+        let (_, receiver, sender) = first.or_else(|| self.deadlines_elsewhere.pop_front_if(due))?;
+        Some((receiver, sender))
     }
 
     pub(super) fn forget(&mut self, sender: ConnId) {
@@ -203,10 +239,15 @@ impl Senders {
 }
 
 impl Worker {
-    /// Stops reading a sender while one of its messages waits for room at a receiver.
-    pub(super) fn hold(&mut self, sender: ConnId, receiver: ConnId) {
+    /// Stops reading a sender while one of its messages waits for room at a receiver, unless it is
+    /// at another gateway.
+    pub(super) fn hold(&mut self, sender: ConnId, is_elsewhere: bool, receiver: ConnId) {
         self.metrics.count_relay_held();
-        self.senders.deadlines.push_back((Instant::now() + HOLD_TIMEOUT, receiver, sender));
+        let until = Instant::now() + time_limit(is_elsewhere);
+        if is_elsewhere {
+            return self.senders.deadlines_elsewhere.push_back((until, receiver, sender));
+        }
+        self.senders.deadlines.push_back((until, receiver, sender));
         if let Some(peer) = self.peers.get_mut(sender) {
             peer.slot.hold(Hold::RelayFull);
         }
@@ -219,13 +260,10 @@ impl Worker {
         }
     }
 
-    /// Drops messages that were held for [`HOLD_TIMEOUT`].
+    /// Drops messages that were held for too long.
     pub(super) fn expire_holds(&mut self) {
-        while let Some((at, receiver, sender)) = self.senders.deadlines.front().copied()
-            && let now = Instant::now()
-            && at <= now
-        {
-            self.senders.deadlines.pop_front();
+        let now = Instant::now();
+        while let Some((receiver, sender)) = self.senders.next_due(now) {
             let backlog = self.peers.get_mut(receiver).and_then(|peer| peer.backlog.as_mut());
             if backlog.is_some_and(|backlog| backlog.relayed.give_up(sender, now)) {
                 self.drop_relayed(sender);
@@ -258,9 +296,15 @@ impl Worker {
 
 impl Backlog {
     /// Adds a message of another player's game if there is room for it.
-    pub(super) fn relay(&mut self, sender: ConnId, frames: &Arc<Frames>, is_scarce: bool) -> RelayOutcome {
+    pub(super) fn relay(
+        &mut self,
+        sender: ConnId,
+        is_elsewhere: bool,
+        frames: &Arc<Frames>,
+        is_scarce: bool,
+    ) -> RelayOutcome {
         let Some(bytes) = frames.get(self.encoding()).map(Bytes::len) else { return RelayOutcome::Accepted };
-        let outcome = self.relayed.try_add(sender, frames, bytes, is_scarce);
+        let outcome = self.relayed.try_add(sender, is_elsewhere, frames, bytes, is_scarce);
         if outcome == RelayOutcome::Accepted {
             self.append_relayed(sender, frames);
         }
@@ -276,6 +320,11 @@ impl Backlog {
         }
         senders
     }
+}
+
+/// Returns how long a message may wait for room.
+fn time_limit(is_elsewhere: bool) -> Duration {
+    if is_elsewhere { ELSEWHERE_TIMEOUT } else { HOLD_TIMEOUT }
 }
 
 /// The notice to a sender whose messages are dropped.

@@ -43,7 +43,12 @@ pub(crate) enum Kind {
     /// Others have done something, or the client has logged in.
     Unsolicited,
     /// The game of the player on this connection sends it to the client's game.
-    Relayed(ConnId),
+    Relayed {
+        /// The player's connection.
+        sender: ConnId,
+        /// Whether it is at another gateway, so that it cannot be held.
+        is_elsewhere: bool,
+    },
 }
 
 /// The messages that wait for one client.
@@ -240,7 +245,7 @@ impl Backlog {
         self.offered.counts_against_client = false;
         for (frames, kind) in messages {
             match kind {
-                Kind::Relayed(sender) => {
+                Kind::Relayed { sender, .. } => {
                     let bytes = frames.get(self.encoding).map_or(0, Bytes::len);
                     self.relayed.add(sender, bytes);
                     self.relayed.note_offered(sender, bytes);

@@ -5,7 +5,7 @@ use faf_protocol::gpgnet::ServerToGame;
 use tokio::time::sleep;
 
 use super::*;
-use crate::delivery::relay::IN_FLIGHT_BYTES;
+use crate::delivery::relay::{ELSEWHERE_BYTES, IN_FLIGHT_BYTES};
 
 const SECOND: Duration = Duration::from_secs(1);
 const RECEIVER: u64 = 1000;
@@ -254,4 +254,65 @@ async fn relayed_messages_never_fill_the_memory() {
     assert!(receivers.iter().all(|receiver| receiver.server.is_connected()));
     let text = fixture.dispatcher.metrics.text().unwrap();
     assert!(text.contains("server_delivery_held_back_total 0"), "{text}");
+}
+
+/// A sender at another gateway cannot be held: its messages wait in their order, up to a bound, and
+/// further ones are dropped. Neither harms the receiver, or senders here.
+#[tokio::test(start_paused = true)]
+async fn sender_at_another_gateway_fills_its_share_and_no_more() {
+    const ELSEWHERE: u64 = 1 << 40;
+    let (mut fixture, delivery) = Fixture::without_task(POLICY, 65_536);
+    tokio::spawn(delivery.run());
+    let mut receiver = fixture.log_in(RECEIVER, WireFormat::SimpleJson);
+    let honest = fixture.log_in(2, WireFormat::SimpleJson);
+    for number in 0..200 {
+        let text = format!("{number:03}{}", "x".repeat(4000));
+        fixture.dispatcher.relay(ConnId(ELSEWHERE), ConnId(RECEIVER), ice(7, text));
+        fixture.dispatcher.flush().await;
+    }
+    relay(&mut fixture, 2, RECEIVER, "honest");
+    fixture.dispatcher.flush().await;
+    opened(&honest.slot).await;
+    let (mut last, mut received, mut is_honest_here) = (None, 0, false);
+    while let Ok(message) = timeout(SECOND, receiver.receive()).await {
+        let message = message.to_string();
+        is_honest_here |= message.contains("honest");
+        received += message.len();
+        if let Some((before, _)) = message.split_once("xxx") {
+            let number: u32 = before[before.len() - 3..].parse().unwrap();
+            assert!(last < Some(number), "{number} after {last:?}");
+            last = Some(number);
+        }
+    }
+    assert!(is_honest_here);
+    // What the socket takes, half of what may be in flight, and what may wait.
+    let expected = 65_536 + IN_FLIGHT_BYTES / 2 + ELSEWHERE_BYTES;
+    assert!((expected - 10_000..expected + 10_000).contains(&received), "{received}");
+    assert!(receiver.server.is_connected());
+    let text = fixture.dispatcher.metrics.text().unwrap();
+    assert!(text.contains("server_relay_dropped_total{"), "{text}");
+}
+
+/// As in [`honest_exchange_loses_nothing`], with all senders at other gateways.
+#[tokio::test(start_paused = true)]
+async fn honest_exchange_between_gateways_loses_nothing() {
+    const CANDIDATES: usize = 50;
+    const ELSEWHERE: u64 = 1 << 40;
+    let (mut fixture, delivery) = Fixture::without_task(POLICY, 65_536);
+    tokio::spawn(delivery.run());
+    let mut receiver = fixture.log_in(RECEIVER, WireFormat::SimpleJson);
+    for _ in 0..CANDIDATES {
+        for from in 1..16 {
+            let message = ice(from, format!("candidate {}", "x".repeat(500)));
+            fixture.dispatcher.relay(ConnId(ELSEWHERE + from), ConnId(RECEIVER), message);
+        }
+        fixture.dispatcher.flush().await;
+    }
+    for _ in 0..CANDIDATES * 15 {
+        receiver.expect_text("candidate").await;
+        // 60 kB/s.
+        sleep(Duration::from_millis(10)).await;
+    }
+    let text = fixture.dispatcher.metrics.text().unwrap();
+    assert!(!text.contains("server_relay_dropped_total{"), "{text}");
 }
