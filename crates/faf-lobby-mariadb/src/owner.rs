@@ -349,16 +349,17 @@ impl Lock {
             return true;
         }
         let query = "SELECT IS_USED_LOCK(?) IS NOT NULL AND NOT IS_USED_LOCK(?) <=> IS_USED_LOCK(?)";
-        self.names.iter().all(|name| {
-            session.one(query, (name, name, &self.mark), |row| row.get(0)).unwrap_or(false)
-        })
+        self.names
+            .iter()
+            .all(|name| session.one(query, (name, name, &self.mark), |row| row.get(0)).unwrap_or(false))
     }
 
     /// Describes the connection that has the lock, or one of those that are in the way.
     fn holder(&self, session: &mut Session) -> String {
         let all: Vec<String> = self.names.iter().chain(&self.excluded).cloned().collect();
         let found = used(session, &all).ok().flatten().and_then(|name| {
-            let query = "SELECT ID, USER, HOST FROM information_schema.PROCESSLIST WHERE ID = IS_USED_LOCK(?)";
+            let query =
+                "SELECT ID, USER, HOST FROM information_schema.PROCESSLIST WHERE ID = IS_USED_LOCK(?)";
             let found = session.first(query, (&name,), |row| {
                 Ok(format!(
                     "connection {} of {}@{}",

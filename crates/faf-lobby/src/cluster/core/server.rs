@@ -130,8 +130,7 @@ impl CoreServer {
             snapshot_every: settings.snapshot_messages,
             takes_over,
         };
-        let duties =
-            Duties { store: store.clone(), settings, metrics, outbox, inbox: inbox.clone(), broker };
+        let duties = Duties { store: store.clone(), settings, metrics, outbox, inbox: inbox.clone(), broker };
         let parts = CoreParts {
             options,
             backend,

@@ -122,7 +122,11 @@ impl Collector for CoreCollector {
             ("gateways", "Gateways of the cluster", state.gateways as f64),
             ("kept_effects", "Effects that gateways have not confirmed", state.kept.0 as f64),
             ("kept_bytes", "Bytes of these effects", state.kept.1 as f64),
-            ("batches_unstored", "Batches of this leader that the stream has not confirmed", state.unstored as f64),
+            (
+                "batches_unstored",
+                "Batches of this leader that the stream has not confirmed",
+                state.unstored as f64,
+            ),
             ("snapshot_bytes", "Size of the last snapshot of this core", figures.snapshot_bytes as f64),
             (
                 "snapshot_seconds",

@@ -2,9 +2,9 @@
 
 #[cfg(feature = "rabbitmq")]
 mod broker;
-mod games;
 #[cfg(feature = "nats")]
 mod core;
+mod games;
 #[cfg(feature = "nats")]
 mod gateway;
 #[cfg(feature = "mariadb")]
@@ -33,9 +33,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
-use self::games::ActiveGames;
 #[cfg(feature = "nats")]
 pub(crate) use self::core::{CoreFigures, CoreState, role_name};
+use self::games::ActiveGames;
 #[cfg(feature = "nats")]
 pub(crate) use self::gateway::{GatewayFigures, GatewayState};
 use self::process::Process;

@@ -172,9 +172,10 @@ mod tests {
         assert!(take(&link, Duration::ZERO).await.is_err());
 
         let (tell, heard) = std::sync::mpsc::channel();
-        let mut waiting = std::pin::pin!(Owner::take(&link, Share::Alone, Duration::from_secs(60), move |holder| {
-            tell.send(holder.to_owned()).unwrap();
-        }));
+        let mut waiting =
+            std::pin::pin!(Owner::take(&link, Share::Alone, Duration::from_secs(60), move |holder| {
+                tell.send(holder.to_owned()).unwrap();
+            }));
         assert!(tokio::time::timeout(Duration::from_secs(20), waiting.as_mut()).await.is_err());
         drop(first);
         waiting.await.unwrap();
