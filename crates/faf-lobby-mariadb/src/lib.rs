@@ -59,6 +59,6 @@ mod worker;
 pub use inspect::inspect;
 pub use open::MariaDb;
 pub use options::Options;
-pub use owner::{Owner, OwnerError, Ownership, owner};
+pub use owner::{Owner, OwnerError, Ownership, Share, owner};
 pub use schema::{NEWEST_SCHEMA, OLDEST_SCHEMA};
 pub use timings::{BUCKETS, Family, FamilyTimings, Timings};

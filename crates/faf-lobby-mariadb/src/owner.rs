@@ -9,6 +9,11 @@
 //! again as soon as it can. Until then no write about a game takes place: each of them asks the
 //! database, in its own transaction, whether this server still has the lock. If another server was
 //! faster, this one has lost the database for good, and must end.
+//!
+//! The cores of a cluster share the database: only the one that leads writes, and a write that two of
+//! them make one after the other has the effect of one. Locks of the database cannot be shared, so
+//! each core has one of several locks of its own, and no server has the database alone while one of
+//! those is taken.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -36,6 +41,18 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Longest name of a lock.
 const NAME_LIMIT: usize = 64;
+
+/// Number of cores that can use a database at the same time.
+const CORES: usize = 16;
+
+/// Whether a server has the database for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// It has.
+    Alone,
+    /// It shares the database with up to 15 other cores of a cluster.
+    WithCores,
+}
 
 /// Whether a server owns the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,10 +112,11 @@ impl Owner {
     /// [`OwnerError`] if the database is not released in time, or cannot be used.
     pub async fn take(
         options: &Options,
+        share: Share,
         limit: Duration,
         waiting: impl FnOnce(&str),
     ) -> std::result::Result<Self, OwnerError> {
-        let lock = Arc::new(Lock::new(&options.database));
+        let lock = Arc::new(Lock::new(&options.database, share));
         let (report, mut reports) = mpsc::unbounded_channel();
         let (end, ended) = channel();
         let (options_of_thread, lock_of_thread) = (options.clone(), Arc::clone(&lock));
@@ -148,14 +166,19 @@ impl Owner {
 /// cannot be determined.
 #[must_use]
 pub fn owner(options: &Options) -> Option<String> {
-    let lock = Lock::new(&options.database);
     let mut session = connect_only(options).ok()?;
+    let lock = Lock::new(&options.database, Share::Alone);
     lock.is_taken(&mut session).then(|| lock.holder(&mut session))
 }
 
 /// The lock with which a server owns a database.
 pub(crate) struct Lock {
-    name: String,
+    /// Names of which this server needs one.
+    names: Vec<String>,
+    /// Names that nobody may have meanwhile.
+    excluded: Vec<String>,
+    /// Which of `names` it has, or had last.
+    name: Mutex<String>,
     /// Another lock, which only this server can have: both belong to the same connection as long as
     /// it owns the database. A number of the connection would not do, because a database that
     /// restarts assigns the same numbers again.
@@ -167,18 +190,25 @@ pub(crate) struct Lock {
 
 impl fmt::Debug for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}", self.name, *self.state.borrow())
+        write!(f, "{} {:?}", self.name(), *self.state.borrow())
     }
 }
 
 impl Lock {
-    fn new(database: &str) -> Self {
+    fn new(database: &str, share: Share) -> Self {
         // Names of locks are shared by all databases of a server, and ignore case.
-        let name: String = format!("faf_lobby.{database}").chars().take(NAME_LIMIT).collect();
+        let bounded = |name: String| name.chars().take(NAME_LIMIT).collect::<String>();
+        let alone = vec![bounded(format!("faf_lobby.{database}"))];
+        let cores = (1..=CORES).map(|core| bounded(format!("faf_lobby_core_{core}.{database}"))).collect();
+        let (names, excluded): (Vec<String>, Vec<String>) = match share {
+            Share::Alone => (alone, cores),
+            Share::WithCores => (cores, alone),
+        };
+        let name = Mutex::new(names[0].clone());
         let random = || RandomState::new().build_hasher().finish();
         let mark = format!("faf_lobby:{:016x}{:016x}", random(), random());
         let state = watch::Sender::new(Ownership::Held);
-        Self { name, mark, state, taker: Mutex::default() }
+        Self { names, excluded, name, mark, state, taker: Mutex::default() }
     }
 
     /// Fails unless this server owns the database, as far as it knows.
@@ -281,40 +311,76 @@ impl Lock {
         }
     }
 
+    fn name(&self) -> String {
+        self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Tries to get the lock for this connection.
     fn get(&self, session: &mut Session) -> Result<bool> {
-        let got: Option<bool> = session.one("SELECT GET_LOCK(?, 0)", (&self.name,), |row| row.get(0))?;
-        if got != Some(true) {
-            return Ok(false);
+        for name in &self.names {
+            let got: Option<bool> = session.one("SELECT GET_LOCK(?, 0)", (name,), |row| row.get(0))?;
+            if got != Some(true) {
+                continue;
+            }
+            // Whoever looks for the locks of the other kind after taking its own cannot overlook one.
+            if used(session, &self.excluded)?.is_some() {
+                let release = "SELECT RELEASE_LOCK(?)";
+                let _: Option<bool> = session.one(release, (name,), |row| row.get(0))?;
+                return Ok(false);
+            }
+            let marked: Option<bool> =
+                session.one("SELECT GET_LOCK(?, 0)", (&self.mark,), |row| row.get(0))?;
+            name.clone_into(&mut self.name.lock().unwrap_or_else(PoisonError::into_inner));
+            return Ok(marked == Some(true));
         }
-        let marked: Option<bool> = session.one("SELECT GET_LOCK(?, 0)", (&self.mark,), |row| row.get(0))?;
-        Ok(marked == Some(true))
+        Ok(false)
     }
 
     /// Returns whether a connection of this server has the lock.
     fn is_held(&self, session: &mut Session) -> Result<bool> {
         let query = "SELECT COALESCE(IS_USED_LOCK(?) = IS_USED_LOCK(?), FALSE)";
-        session.one(query, (&self.name, &self.mark), |row| row.get(0))
+        session.one(query, (&self.name(), &self.mark), |row| row.get(0))
     }
 
-    /// Returns whether a connection of another server has the lock.
+    /// Returns whether other servers make it impossible to have the lock.
     fn is_taken(&self, session: &mut Session) -> bool {
+        let is_excluded = used(session, &self.excluded).is_ok_and(|used| used.is_some());
+        if is_excluded {
+            return true;
+        }
         let query = "SELECT IS_USED_LOCK(?) IS NOT NULL AND NOT IS_USED_LOCK(?) <=> IS_USED_LOCK(?)";
-        session.one(query, (&self.name, &self.name, &self.mark), |row| row.get(0)).unwrap_or(false)
+        self.names
+            .iter()
+            .all(|name| session.one(query, (name, name, &self.mark), |row| row.get(0)).unwrap_or(false))
     }
 
-    /// Describes the connection that has the lock.
+    /// Describes the connection that has the lock, or one of those that are in the way.
     fn holder(&self, session: &mut Session) -> String {
-        let query = "SELECT ID, USER, HOST FROM information_schema.PROCESSLIST WHERE ID = IS_USED_LOCK(?)";
-        let found = session.first(query, (&self.name,), |row| {
-            Ok(format!(
-                "connection {} of {}@{}",
-                row.get::<u64>(0)?,
-                row.get::<String>(1)?,
-                row.get::<String>(2)?
-            ))
+        let all: Vec<String> = self.names.iter().chain(&self.excluded).cloned().collect();
+        let found = used(session, &all).ok().flatten().and_then(|name| {
+            let query =
+                "SELECT ID, USER, HOST FROM information_schema.PROCESSLIST WHERE ID = IS_USED_LOCK(?)";
+            let found = session.first(query, (&name,), |row| {
+                Ok(format!(
+                    "connection {} of {}@{}",
+                    row.get::<u64>(0)?,
+                    row.get::<String>(1)?,
+                    row.get::<String>(2)?
+                ))
+            });
+            found.ok().flatten()
         });
         // Without the privilege PROCESS, connections of other accounts are not shown.
-        found.ok().flatten().unwrap_or_else(|| "a connection of another account".to_owned())
+        found.unwrap_or_else(|| "a connection of another account".to_owned())
     }
+}
+
+/// Returns the first of these locks that any connection has.
+fn used(session: &mut Session, names: &[String]) -> Result<Option<String>> {
+    for name in names {
+        if session.one("SELECT IS_USED_LOCK(?) IS NOT NULL", (name,), |row| row.get(0))? {
+            return Ok(Some(name.clone()));
+        }
+    }
+    Ok(None)
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::{Fixture, SEED, block_on, plant, put};
 use faf_lobby_core::{GamePublications, GameWrite, Publication};
-use faf_lobby_mariadb::{MariaDb, Options, Owner, Ownership};
+use faf_lobby_mariadb::{MariaDb, Options, Owner, Ownership, Share};
 use faf_lobby_store::{Accounts, Games, Joins, Orders, Outbox, Profiles, Reason, StoreError, Upkeep};
 use faf_protocol::{GameId, PlayerId};
 use faf_testkit::season::{Played, Season};
@@ -92,7 +92,7 @@ fn killed_database_loses_and_repeats_nothing() {
     block_on(async {
         let store = fixture.open();
         plant(&store, SEED).await;
-        let owner = Owner::take(&fixture.options, Duration::ZERO, |_| {}).await.unwrap();
+        let owner = Owner::take(&fixture.options, Share::Alone, Duration::ZERO, |_| {}).await.unwrap();
         store.write_only_as(&owner);
         let game = Season::default().play(1);
         let (is_over, played) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));

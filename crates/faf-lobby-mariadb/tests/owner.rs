@@ -7,13 +7,13 @@ mod common;
 use std::time::Duration;
 
 use common::{Fixture, SEED, block_on, plant, put};
-use faf_lobby_mariadb::{Options, Owner, OwnerError, Ownership, owner};
+use faf_lobby_mariadb::{Options, Owner, OwnerError, Ownership, Share, owner};
 use faf_lobby_store::{Accounts, Joins, Reason};
 use faf_protocol::{GameId, PlayerId};
 use faf_testkit::season::Season;
 
 async fn take(options: &Options, limit: Duration) -> Result<Owner, OwnerError> {
-    Owner::take(options, limit, |_| {}).await
+    Owner::take(options, Share::Alone, limit, |_| {}).await
 }
 
 /// Waits until a server's ownership is as expected.
@@ -42,7 +42,7 @@ fn database_has_one_owner() {
         take(&other.options, Duration::ZERO).await.unwrap();
 
         let (tell, heard) = std::sync::mpsc::channel();
-        let waiting = Owner::take(&fixture.options, Duration::from_secs(60), move |holder| {
+        let waiting = Owner::take(&fixture.options, Share::Alone, Duration::from_secs(60), move |holder| {
             tell.send(holder.to_owned()).unwrap();
             drop(first);
         });

@@ -12,12 +12,10 @@ use tokio::time::timeout;
 
 use crate::auth::failed_logins::FailedLogins;
 use crate::auth::pages::LoginPages;
-use crate::auth::passwords::PasswordThreads;
-use crate::auth::policy::PolicyServer;
-use crate::auth::tokens::{OwnTokens, Tokens};
+use crate::auth::tokens::Tokens;
 #[cfg(feature = "nats")]
 use crate::cluster::gateway::GatewayHandle;
-use crate::config::{Exposure, Settings, seconds};
+use crate::config::{Settings, seconds};
 use crate::exit_code::{self, Failure};
 use crate::lobby::event_loop::{Lobby, Services};
 use crate::lobby::host::Host;
@@ -36,7 +34,7 @@ use crate::ops::metrics::Metrics;
 use crate::ops::orders;
 use crate::ops::recorder::{Bounds, Recorder};
 use crate::publish::{Broker, Publisher, Relay, Signal};
-use crate::store::{Message, Owner, Store};
+use crate::store::{Message, Owner, Share, Store};
 
 /// A running server.
 #[derive(Debug)]
@@ -66,7 +64,7 @@ impl Server {
         let mut sockets = Sockets::default();
         let mut http = HttpTasks::start(&settings, &mut sockets).await;
         let database = settings.database();
-        let owner = database.take(seconds(settings.wait_for_database), |reason| {
+        let owner = database.take(Share::Alone, seconds(settings.wait_for_database), |reason| {
             tracing::info!(reason, "waiting for the database");
         });
         let owner = owner.await?;
@@ -105,15 +103,7 @@ impl Server {
         let metrics = Arc::new(metrics);
         metrics.expect_games(&initial.data);
         let outbox = Arc::<Signal>::default();
-        let requests = RequestExecutor {
-            store: store.clone(),
-            tokens: Arc::clone(&tokens),
-            own_tokens: Arc::new(OwnTokens::new(store.clone())),
-            passwords: PasswordThreads::new(),
-            outbox: Arc::clone(&outbox),
-            registers: settings.open_registration != Exposure::Off,
-            fails_to_store: Arc::default(),
-        };
+        let requests = RequestExecutor::new(&settings, &store, Arc::clone(&tokens), Arc::clone(&outbox));
         let activity = Arc::new(ActivityLog::default());
         let publisher = Publisher::new(broker.as_ref(), Arc::clone(&metrics));
         let failed_logins = || FailedLogins::new(settings.log_addresses, Arc::clone(&metrics));
@@ -122,13 +112,7 @@ impl Server {
             .map_err(|error| anyhow::anyhow!("the system provides no random numbers: {error}"))?;
         let services = Services {
             requests,
-            host: Host {
-                policy: PolicyServer::new(&settings.policy_server),
-                metrics: Arc::clone(&metrics),
-                failed_logins: failed_logins(),
-                activity: Arc::clone(&activity),
-                publisher: publisher.clone(),
-            },
+            host: Host::new(&settings, &metrics, &activity, publisher.clone()),
             recorder,
         };
         let slow_consumers = settings.slow_consumers();
@@ -174,12 +158,14 @@ impl Server {
             metrics,
             outbox,
             health: findings,
-            broker: broker.as_ref().map(Broker::state),
+            broker: watch::channel(broker.as_ref().map(Broker::state)).1,
             started: Instant::now(),
             phase: http.phase(),
             board: Arc::new(OverviewCache::new(activity, fd_budget.http)),
             connection_limit: fd_budget.http,
             login_pages,
+            #[cfg(feature = "nats")]
+            core: None,
         };
         for (service, socket) in sockets.http {
             http.spawn(interface.clone().serve(service, socket));
@@ -277,6 +263,7 @@ impl Server {
 /// The loop of a running server.
 #[derive(Debug, Clone)]
 enum Loop {
+    /// That of a lobby, or of a core of a cluster.
     Lobby(mpsc::Sender<Input>),
     #[cfg(feature = "nats")]
     Gateway(GatewayHandle),
@@ -339,6 +326,27 @@ impl Pulse {
 }
 
 #[cfg(feature = "nats")]
+impl From<mpsc::Sender<Input>> for Shutdown {
+    fn from(core: mpsc::Sender<Input>) -> Self {
+        Self(Loop::Lobby(core))
+    }
+}
+
+#[cfg(feature = "nats")]
+impl From<mpsc::Sender<Input>> for Reconfigure {
+    fn from(core: mpsc::Sender<Input>) -> Self {
+        Self(Loop::Lobby(core))
+    }
+}
+
+#[cfg(feature = "nats")]
+impl From<mpsc::Sender<Input>> for Pulse {
+    fn from(core: mpsc::Sender<Input>) -> Self {
+        Self(Loop::Lobby(core))
+    }
+}
+
+#[cfg(feature = "nats")]
 impl From<GatewayHandle> for Shutdown {
     fn from(gateway: GatewayHandle) -> Self {
         Self(Loop::Gateway(gateway))
@@ -370,7 +378,7 @@ fn recorder(settings: &Settings) -> Recorder {
 
 /// Waits until all pending writes are in the database. There is no time limit: the writes may be
 /// results of games. An operator who cannot wait can kill the process.
-async fn finish_writing(store: &Store) {
+pub(crate) async fn finish_writing(store: &Store) {
     let mut finished = pin!(store.finish_writing());
     while timeout(CLOSE_TIMEOUT, &mut finished).await.is_err() {
         tracing::warn!("still writing to the database");

@@ -47,6 +47,38 @@ pub(super) struct OfDatabase;
 #[derive(Debug, Clone)]
 pub(super) struct OfGateway;
 
+/// The settings of a core: all but those about connections of clients, and recordings, which the
+/// stream replaces.
+#[derive(Debug, Clone)]
+pub(super) struct OfCore;
+
+/// The settings about the way to a cluster.
+#[derive(Debug, Clone)]
+pub(super) struct OfCluster;
+
+impl Selection for OfCore {
+    fn includes(setting: &str) -> bool {
+        const OTHERS: [&str; 7] = [
+            "simple_json",
+            "qdatastream",
+            "websocket",
+            "websocket_path",
+            "websocket_origins",
+            "handshake_timeout",
+            "recording",
+        ];
+        !OTHERS.contains(&setting) && !setting.starts_with("geoip")
+    }
+}
+
+impl Selection for OfCluster {
+    fn includes(setting: &str) -> bool {
+        setting.starts_with("nats") || setting == "cluster"
+    }
+
+    const GLOBAL: bool = true;
+}
+
 impl Selection for OfGateway {
     fn includes(setting: &str) -> bool {
         const SECTIONS: [&str; 5] =

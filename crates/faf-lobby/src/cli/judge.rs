@@ -17,7 +17,7 @@ use super::{effective, print_line};
 use crate::config::Settings;
 use crate::exit_code::{self, Failure};
 use crate::judge::{Chosen, Example, Judge, Report, page};
-use crate::store::{Database, Owner, Store, StoreError, embedded, read_seed};
+use crate::store::{Database, Owner, Share, Store, StoreError, embedded, read_seed};
 
 /// Beginning of a scripted session.
 const TRANSCRIPT: [u8; 7] = *b"{\"meta\"";
@@ -158,7 +158,7 @@ async fn open(database: &Database) -> Result<(Store, Kept), Failure> {
         }
         Database::MariaDb(_) => {
             // A server that uses it would be disturbed, and so would the judge.
-            let owner = database.take(Duration::ZERO, |_| {}).await?;
+            let owner = database.take(Share::Alone, Duration::ZERO, |_| {}).await?;
             let store = Store::open(database)?;
             store.write_only_as(&owner);
             Ok((store, Kept::Owner(owner)))

@@ -2,7 +2,9 @@
 
 mod backup;
 mod check;
+mod cluster;
 mod config;
+mod core;
 pub mod embedding;
 mod explain;
 mod flags;
@@ -30,7 +32,7 @@ use anyhow::anyhow;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::flags::{All, Files, Flags, OfDatabase, OfGateway};
+use self::flags::{All, Files, Flags, OfCluster, OfCore, OfDatabase, OfGateway};
 use crate::config::{Effective, Sources};
 use crate::exit_code::{self, Failure};
 use crate::store::{Database, SeedError, Store, read_seed};
@@ -63,6 +65,23 @@ enum Commands {
     /// docs/src/guide/cluster.md describes it
     #[command(args_override_self = true, after_help = exit_code::HELP)]
     Gateway(Flags<OfGateway>),
+    /// Run a core of a lobby of several processes: the world, of which one core leads
+    #[command(args_override_self = true, after_help = exit_code::HELP)]
+    Core {
+        #[command(flatten)]
+        flags: Flags<OfCore>,
+        /// Ask the core that leads to hand over to this one, as soon as it is ready
+        #[arg(long)]
+        take_over: bool,
+    },
+    /// Show the processes of a lobby of several, or let another core lead
+    #[command(arg_required_else_help = false)]
+    Cluster {
+        #[command(flatten)]
+        flags: Flags<OfCluster>,
+        #[command(subcommand)]
+        command: Option<cluster::Commands>,
+    },
     /// Create, list and change accounts, also while a server runs
     #[command(arg_required_else_help = false)]
     User {
@@ -166,6 +185,11 @@ fn execute(CommandLine { config, configuration_file, command }: CommandLine) -> 
             let sources = flags.sources(&config);
             gateway::run(effective(&sources)?, move || Effective::load(&sources))
         }
+        Commands::Core { flags, take_over } => {
+            let sources = flags.sources(&config);
+            core::run(effective(&sources)?, move || Effective::load(&sources), take_over)
+        }
+        Commands::Cluster { flags, command } => cluster::run(command, &flags.settings(&config)?),
         Commands::User { flags, command } => user::run(command, &database(flags)?),
         Commands::Seed { flags, file } => seed(&database(flags)?, &file),
         Commands::Explain { flags, command } => explain::run(&command, &flags.settings(&config)?),

@@ -119,7 +119,7 @@ pub(super) fn print_banner(shown: Banner, listening: &[Listening], websocket_pat
 }
 
 /// Logs the version, the database, and the settings that differ from the defaults.
-fn log_configuration(configuration: &Effective) {
+pub(super) fn log_configuration(configuration: &Effective) {
     let database = match configuration.settings().database() {
         Database::File(path) => Database::File(std::path::absolute(&path).unwrap_or(path)),
         other => other,

@@ -6,6 +6,7 @@ use faf_lobby_core::{Effect, LogLine, World};
 
 use crate::auth::failed_logins::FailedLogins;
 use crate::auth::policy::PolicyServer;
+use crate::config::Settings;
 use crate::ops::activity::ActivityLog;
 use crate::ops::log;
 use crate::ops::metrics::Metrics;
@@ -13,9 +14,9 @@ use crate::publish::Publisher;
 
 /// Everything around a world that is told of its effects.
 pub(crate) struct Host {
-    pub(crate) policy: PolicyServer,
+    policy: PolicyServer,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) failed_logins: FailedLogins,
+    failed_logins: FailedLogins,
     /// Recent activity, for the status page.
     pub(crate) activity: Arc<ActivityLog>,
     /// Sends publications to other services.
@@ -23,6 +24,21 @@ pub(crate) struct Host {
 }
 
 impl Host {
+    pub(crate) fn new(
+        settings: &Settings,
+        metrics: &Arc<Metrics>,
+        activity: &Arc<ActivityLog>,
+        publisher: Publisher,
+    ) -> Self {
+        Self {
+            policy: PolicyServer::new(&settings.policy_server),
+            metrics: Arc::clone(metrics),
+            failed_logins: FailedLogins::new(settings.log_addresses, Arc::clone(metrics)),
+            activity: Arc::clone(activity),
+            publisher,
+        }
+    }
+
     /// Executes an effect that the activity log has [observed](ActivityLog::observe). Effects for
     /// clients, requests and [`Effect::Stop`] are left to the caller.
     pub(crate) fn execute(&mut self, effect: Effect, world: &World) {

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::auth::passwords::{self, PasswordThreads};
 use crate::auth::tokens::{Checked, OwnTokenError, OwnTokens, Tokens};
 use crate::clock::unix_seconds;
+use crate::config::{Exposure, Settings};
 use crate::lobby::input::Input;
 use crate::publish::Signal;
 use crate::store::{AccountError, Store, StoreError, StoredAccount, is_valid_login};
@@ -37,6 +38,19 @@ pub(crate) struct RequestExecutor {
 }
 
 impl RequestExecutor {
+    /// Executes requests as the settings say.
+    pub(crate) fn new(settings: &Settings, store: &Store, tokens: Arc<Tokens>, outbox: Arc<Signal>) -> Self {
+        Self {
+            store: store.clone(),
+            tokens,
+            own_tokens: Arc::new(OwnTokens::new(store.clone())),
+            passwords: PasswordThreads::new(),
+            outbox,
+            registers: settings.open_registration != Exposure::Off,
+            fails_to_store: Arc::default(),
+        }
+    }
+
     /// Executes a request and returns the reply.
     pub(crate) async fn perform(&self, request: Request) -> Reply {
         let beyond = match self.store.perform(request, log_failure).await {
@@ -273,7 +287,6 @@ mod tests {
     use faf_testkit::season::Season;
 
     use super::*;
-    use crate::config::Settings;
     use crate::store::sqlite::testing::{new_sqlite, refuse_writes};
 
     #[tokio::test]
@@ -284,15 +297,9 @@ mod tests {
             "maps": [{"map_id": 1, "version_id": 7, "display_name": "Map", "filename": "maps/scmp_007.zip", "version": 1,
                       "ranked": true, "max_players": 2, "width": 1, "height": 1}]}"#;
         store.plant(crate::store::SeedFile::parse(seed).unwrap()).await.unwrap();
-        let requests = RequestExecutor {
-            store: store.clone(),
-            tokens: Arc::new(Tokens::new(&Settings::default())),
-            own_tokens: Arc::new(OwnTokens::new(store.clone())),
-            passwords: PasswordThreads::new(),
-            outbox: Arc::default(),
-            registers: false,
-            fails_to_store: Arc::default(),
-        };
+        let settings = Settings::default();
+        let tokens = Arc::new(Tokens::new(&settings));
+        let requests = RequestExecutor::new(&settings, &store, tokens, Arc::default());
         let played = Season::default().play(1);
         let store = async |write| {
             let publications = GamePublications::default();

@@ -58,6 +58,16 @@ impl fmt::Display for Database {
     }
 }
 
+/// Whether a server has a database for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// It has.
+    Alone,
+    /// It is a core of a cluster, and shares the database with the other cores. Only the one that
+    /// leads writes.
+    WithCores,
+}
+
 /// Reason why a server does not get the database.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OwnerError {
@@ -135,16 +145,17 @@ impl Database {
     /// [`OwnerError`] if the database is not released in time, or cannot be locked.
     pub(crate) async fn take(
         &self,
+        share: Share,
         limit: Duration,
         waiting: impl FnOnce(&str),
     ) -> Result<Owner, OwnerError> {
         match self {
             Self::File(path) => {
-                let lock = sqlite::Owner::take(path, limit, waiting).await?;
+                let lock = sqlite::Owner::take(path, share, limit, waiting).await?;
                 Ok(Owner::File { _lock: lock })
             }
             #[cfg(feature = "mariadb")]
-            Self::MariaDb(options) => take_mariadb(&options.for_driver(), limit, waiting).await,
+            Self::MariaDb(options) => take_mariadb(&options.for_driver(), share, limit, waiting).await,
             #[cfg(not(feature = "mariadb"))]
             Self::MariaDb(_) => {
                 Err(OwnerError::Unavailable { database: self.to_string(), problem: NO_MARIADB.to_owned() })
@@ -219,6 +230,7 @@ impl MariaDbOptions {
 #[cfg(feature = "mariadb")]
 async fn take_mariadb(
     options: &faf_lobby_mariadb::Options,
+    share: Share,
     limit: Duration,
     waiting: impl FnOnce(&str),
 ) -> Result<Owner, OwnerError> {
@@ -231,7 +243,11 @@ async fn take_mariadb(
             }
         };
         let rest = limit.saturating_sub(began.elapsed());
-        match faf_lobby_mariadb::Owner::take(options, rest, &mut is_told).await {
+        let share = match share {
+            Share::Alone => faf_lobby_mariadb::Share::Alone,
+            Share::WithCores => faf_lobby_mariadb::Share::WithCores,
+        };
+        match faf_lobby_mariadb::Owner::take(options, share, rest, &mut is_told).await {
             Ok(owner) => return Ok(Owner::MariaDb(owner)),
             Err(faf_lobby_mariadb::OwnerError::Unavailable { problem, .. }) if began.elapsed() < limit => {
                 is_told(&problem);
@@ -304,12 +320,12 @@ mod tests {
         let database = settings.database();
         let (tell, told) = std::sync::mpsc::channel();
         let waiting = |problem: &str| tell.send(problem.to_owned()).unwrap();
-        let refused = database.take(Duration::ZERO, waiting).await.unwrap_err();
+        let refused = database.take(Share::Alone, Duration::ZERO, waiting).await.unwrap_err();
         assert!(refused.to_string().contains("127.0.0.1:1"), "{refused}");
         assert!(told.try_recv().is_err());
         // The limit passes during the first pause, and the second attempt is the last.
         let waiting = |problem: &str| tell.send(problem.to_owned()).unwrap();
-        let refused = database.take(Duration::from_millis(500), waiting).await.unwrap_err();
+        let refused = database.take(Share::Alone, Duration::from_millis(500), waiting).await.unwrap_err();
         assert!(matches!(refused, OwnerError::Unavailable { .. }), "{refused}");
         assert_eq!(told.try_iter().count(), 1);
     }
@@ -326,7 +342,7 @@ mod tests {
         };
         let database = settings.database();
         assert_eq!(database.owner(), None);
-        let _owner = database.take(Duration::ZERO, |_| {}).await.unwrap();
+        let _owner = database.take(Share::Alone, Duration::ZERO, |_| {}).await.unwrap();
         assert!(database.owner().is_some());
     }
 }

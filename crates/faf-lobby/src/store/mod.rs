@@ -20,7 +20,7 @@ use faf_lobby_store::{Beyond, Failures, Games};
 use faf_protocol::GameId;
 
 pub use database::{Database, MariaDbOptions};
-pub(crate) use database::{Owner, OwnerError};
+pub(crate) use database::{Owner, OwnerError, Share};
 pub use faf_lobby_store::facts;
 pub use faf_lobby_store::seed::SeedFile;
 pub use faf_lobby_store::{

@@ -4,12 +4,12 @@
 //! * `appends.rs`: what a leader appends to the stream until it is stored.
 //! * `leading.rs`: what only the leader does.
 //! * `snapshots.rs`: snapshots while it runs. `divergence.rs`: what is kept if its world differs.
-//! * `figures.rs`, `status.rs`: what operators see.
+//! * `status.rs`: what operators see.
 
 mod appends;
 mod beginning;
-mod figures;
 mod leading;
+pub(crate) mod server;
 mod snapshots;
 mod status;
 #[cfg(test)]
@@ -17,8 +17,6 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use faf_lobby_cluster::{Core, CoreName, CoreOutput, CoreRole, CoreSettings, Divergence, Nonce, WorldId};
@@ -28,7 +26,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use self::appends::Appends;
 use self::beginning::Beginning;
-pub(crate) use self::figures::{CoreCollector, CoreFigures};
 pub(crate) use self::leading::Duties;
 use self::leading::Leadership;
 use self::snapshots::{Done, Snapshots};
@@ -40,6 +37,7 @@ use crate::lobby::host::Host;
 use crate::lobby::input::Input;
 use crate::lobby::requests::{RequestExecutor, Requests};
 use crate::ops::http::Phase;
+use crate::ops::metrics::{CoreFigures, CoreState};
 use crate::store::Store;
 
 /// Version of this program, which cores of a cluster compare: those of one version compute alike.
@@ -338,7 +336,7 @@ impl CoreLoop {
                     self.appends.clear();
                     self.settled.clear();
                     self.next_request = None;
-                    self.figures.takeovers.fetch_add(1, Relaxed);
+                    self.figures.count_takeover();
                     self.apply_settings();
                 }
                 CoreOutput::Follows => {
@@ -492,26 +490,24 @@ impl CoreLoop {
             (false, Some(_)) => Phase::Stopping,
         };
         self.phase.send_if_modified(|shown| std::mem::replace(shown, phase) != phase);
-        let figures = &self.figures;
-        let milliseconds = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        figures.leads.store((core.role() == CoreRole::Leading).into(), Relaxed);
-        figures.is_ready.store(is_ready.into(), Relaxed);
-        figures.epoch.store(replica.epoch().0, Relaxed);
-        figures.position.store(replica.position(), Relaxed);
-        figures.behind.store(core.behind().map_or(-1, milliseconds), Relaxed);
-        figures.leader_silent.store(milliseconds(core.leader_silent()).unsigned_abs(), Relaxed);
-        figures.open_requests.store(replica.open_requests().len() as u64, Relaxed);
-        figures.batches_waiting.store(self.appends.len() as u64, Relaxed);
-        let (mut gateways, mut effects, mut bytes) = (0, 0, 0);
+        let (mut gateways, mut kept) = (0, (0, 0));
         for (_, gateway) in replica.gateways() {
             gateways += 1;
-            effects += gateway.kept.0 as u64;
-            bytes += gateway.kept.1 as u64;
+            kept = (kept.0 + gateway.kept.0, kept.1 + gateway.kept.1);
         }
-        figures.gateways.store(gateways, Relaxed);
-        figures.kept_effects.store(effects, Relaxed);
-        figures.kept_bytes.store(bytes, Relaxed);
-        figures.ignored.lock().unwrap_or_else(PoisonError::into_inner).clone_from(core.ignored());
+        self.figures.set(CoreState {
+            role: core.role(),
+            is_ready,
+            epoch: replica.epoch(),
+            position: replica.position(),
+            behind: core.behind(),
+            leader_silent: core.leader_silent(),
+            open_requests: replica.open_requests().len(),
+            gateways,
+            kept,
+            unstored: self.appends.len(),
+            ignored: core.ignored().clone(),
+        });
     }
 
     async fn finish(mut self, end: End) -> Result<(), Failure> {

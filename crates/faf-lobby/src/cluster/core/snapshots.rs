@@ -9,8 +9,8 @@ use faf_lobby_cluster::{Core, CoreRole, Snapshot};
 use tokio::sync::mpsc;
 
 use super::VERSION;
-use super::figures::CoreFigures;
 use crate::cluster::backend::{Backend, BackendError, Operation};
+use crate::ops::metrics::CoreFigures;
 
 /// Longest time between snapshots, if anything has happened.
 const INTERVAL: Duration = Duration::from_secs(300);
@@ -136,7 +136,7 @@ impl Snapshots {
         let began = Instant::now();
         let bytes = Bytes::from(Snapshot::encode(core.replica(), VERSION, self.stream));
         let (position, took) = (core.replica().position(), began.elapsed());
-        self.figures.wrote_snapshot(bytes.len(), took);
+        self.figures.count_snapshot(bytes.len(), took);
         tracing::info!(position, bytes = bytes.len(), milliseconds = took.as_millis(), "writing a snapshot");
         (position, bytes)
     }

@@ -2,20 +2,14 @@
 
 use std::time::Duration;
 
-use faf_lobby_cluster::CoreRole;
-
 use super::{CoreLoop, VERSION};
 use crate::cluster::questions::{CoreStatus, FollowerStatus, GatewayStatus};
+use crate::ops::metrics::role_name;
 
 impl CoreLoop {
     /// Returns the part of this core in the cluster, and what it knows of the others.
     pub(super) fn status(&self) -> CoreStatus {
         let (core, replica) = (&self.core, self.core.replica());
-        let role = match core.role() {
-            CoreRole::Leading => "leads",
-            CoreRole::Suspended => "suspended",
-            CoreRole::Following | CoreRole::Ended => "follows",
-        };
         let followers = replica.followers().iter().map(|(name, follower)| FollowerStatus {
             name: name.clone(),
             version: follower.version.clone(),
@@ -32,7 +26,7 @@ impl CoreLoop {
         CoreStatus {
             name: core.name().clone(),
             version: VERSION.to_owned(),
-            role: role.to_owned(),
+            role: role_name(core.role()).to_owned(),
             is_ready: core.is_ready(),
             epoch: replica.epoch(),
             leader: replica.leader().cloned(),

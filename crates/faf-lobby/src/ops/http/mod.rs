@@ -2,6 +2,8 @@
 //! and a status page for people.
 
 #[cfg(feature = "nats")]
+pub(crate) mod core;
+#[cfg(feature = "nats")]
 pub(crate) mod gateway;
 mod overview;
 mod places;
@@ -46,6 +48,8 @@ use crate::ops::metrics::Metrics;
 use crate::publish::{BrokerState, Signal};
 use crate::server;
 
+#[cfg(feature = "nats")]
+use self::core::CoreInterface;
 pub(crate) use overview::OverviewCache;
 use places::{Places, ResponseGuard};
 pub(crate) use status_page::hash_of;
@@ -65,8 +69,8 @@ pub(crate) struct Interface {
     pub(crate) outbox: Arc<Signal>,
     /// Problems of the database.
     pub(crate) health: watch::Receiver<Findings>,
-    /// State of the connection to the broker, if there is one.
-    pub(crate) broker: Option<BrokerState>,
+    /// State of the connection to the broker, while there is one.
+    pub(crate) broker: watch::Receiver<Option<BrokerState>>,
     pub(crate) started: Instant,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) board: Arc<OverviewCache>,
@@ -74,6 +78,9 @@ pub(crate) struct Interface {
     pub(crate) connection_limit: usize,
     /// Pages for the login in a browser, if they are on.
     pub(crate) login_pages: Option<Arc<LoginPages>>,
+    /// The part in a cluster, if the server is a core of one.
+    #[cfg(feature = "nats")]
+    pub(crate) core: Option<CoreInterface>,
 }
 
 /// Phase of the server's life.
@@ -184,6 +191,12 @@ impl HttpTasks {
         self.tasks.spawn(serving);
     }
 
+    /// Returns where the phase of the server can be set, too.
+    #[cfg(feature = "nats")]
+    pub(crate) fn phase_sender(&self) -> watch::Sender<Phase> {
+        self.phase.clone()
+    }
+
     /// Returns the phase of the server, which changes over time.
     pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
@@ -291,6 +304,11 @@ impl Interface {
                     .route("/games", get(games))
             }
         };
+        #[cfg(feature = "nats")]
+        let router = match (&self.core, service) {
+            (Some(_), server::Service::Http) => router.route("/cluster", get(core::cluster)),
+            _ => router,
+        };
         router.layer(map_response(status_page::restrict)).with_state(self)
     }
 
@@ -364,8 +382,12 @@ async fn health(State(interface): State<Interface>) -> (StatusCode, Json<Value>)
     let mut parts = json!({"lobby": lobby, "database": database.unwrap_or("ok")});
     // A server without its broker goes on: a supervisor that restarts it would gain nothing, and
     // end the connections of all players.
-    if let Some(broker) = &interface.broker {
+    if let Some(broker) = &*interface.broker.borrow() {
         parts["broker"] = broker.problem().unwrap_or_else(|| "ok".to_owned()).into();
+    }
+    #[cfg(feature = "nats")]
+    if let Some(core) = &interface.core {
+        parts["core"] = core.health();
     }
     (status, Json(parts))
 }
@@ -447,12 +469,14 @@ mod tests {
             metrics,
             outbox: Arc::default(),
             health,
-            broker: None,
+            broker: watch::channel(None).1,
             started,
             phase: receiver,
             board,
             connection_limit,
             login_pages: None,
+            #[cfg(feature = "nats")]
+            core: None,
         };
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();

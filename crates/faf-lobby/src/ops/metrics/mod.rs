@@ -2,6 +2,8 @@
 
 #[cfg(feature = "rabbitmq")]
 mod broker;
+#[cfg(feature = "nats")]
+mod core;
 mod games;
 #[cfg(feature = "nats")]
 mod gateway;
@@ -31,6 +33,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
+#[cfg(feature = "nats")]
+pub(crate) use self::core::{CoreFigures, CoreState, role_name};
 use self::games::ActiveGames;
 #[cfg(feature = "nats")]
 pub(crate) use self::gateway::{GatewayFigures, GatewayState};
@@ -203,6 +207,12 @@ impl Metrics {
     #[cfg(feature = "mariadb")]
     pub(crate) fn observe_database_timings(&mut self, timings: Arc<faf_lobby_mariadb::Timings>) {
         self.registry.register_collector(Box::new(mariadb::DatabaseTimings(timings)));
+    }
+
+    /// Shows the state of a core.
+    #[cfg(feature = "nats")]
+    pub(crate) fn observe_core(&mut self, figures: Arc<CoreFigures>) {
+        self.registry.register_collector(Box::new(core::CoreCollector(figures)));
     }
 
     /// Shows the state of a gateway.

@@ -5,6 +5,9 @@
 //! database, from before it opens the database until everything is written; the lock ends with the
 //! process, however the process ends. Commands such as `faf-lobby user` take no lock: each changes
 //! single rows in its own transactions.
+//!
+//! The cores of a cluster share the lock: only the one that leads writes, and it could not begin to
+//! if one that was stopped, and led before, still had the lock.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -15,7 +18,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::store::OwnerError;
+use crate::store::{OwnerError, Share};
 
 /// Permissions of private files: only the user who runs the server may read addresses, password
 /// hashes and chat.
@@ -30,6 +33,13 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Maximum number of bytes read from the file; a process writes a few dozen.
 const NOTE_LIMIT: u64 = 200;
+
+/// Time between two looks of a command whether cores use the database. Another command that looks
+/// has the lock for a moment, too.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Number of these looks.
+const LOOKS: usize = 5;
 
 /// The right to serve a database, until this value is dropped.
 #[derive(Debug)]
@@ -46,6 +56,7 @@ impl Owner {
     /// [`OwnerError`] if the database is not released in time, or the file cannot be locked.
     pub(crate) async fn take(
         database: &Path,
+        share: Share,
         limit: Duration,
         waiting: impl FnOnce(&str),
     ) -> Result<Self, OwnerError> {
@@ -57,7 +68,11 @@ impl Owner {
         let began = Instant::now();
         let mut waiting = Some(waiting);
         loop {
-            match file.try_lock() {
+            let locked = match share {
+                Share::Alone => file.try_lock(),
+                Share::WithCores => file.try_lock_shared(),
+            };
+            match locked {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
@@ -73,7 +88,11 @@ impl Owner {
             }
             sleep(RETRY_INTERVAL).await;
         }
-        let text = format!("process {}, faf-lobby {}\n", std::process::id(), env!("CARGO_PKG_VERSION"));
+        let what = match share {
+            Share::Alone => "",
+            Share::WithCores => ", a core of a cluster",
+        };
+        let text = format!("process {}, faf-lobby {}{what}\n", std::process::id(), env!("CARGO_PKG_VERSION"));
         file.set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(text.as_bytes()))
@@ -86,9 +105,18 @@ impl Owner {
 pub(crate) fn owner(database: &Path) -> Option<String> {
     let mut file = File::open(lock_path(database)).ok()?;
     match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Some(read_holder(&mut file)),
-        _ => None,
+        Err(TryLockError::WouldBlock) => return Some(read_holder(&mut file)),
+        Err(TryLockError::Error(_)) => return None,
+        Ok(()) => {}
     }
+    // Cores do not get in the way of that.
+    for _ in 0..LOOKS {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK_INTERVAL),
+            _ => return None,
+        }
+    }
+    Some(read_holder(&mut file))
 }
 
 /// Returns the path of the lock file, which is the same for all names of the database
@@ -123,7 +151,7 @@ mod tests {
     use super::*;
 
     async fn take(path: &Path, limit: Duration) -> Result<Owner, OwnerError> {
-        Owner::take(path, limit, |_| {}).await
+        Owner::take(path, Share::Alone, limit, |_| {}).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -144,9 +172,10 @@ mod tests {
         assert!(take(&link, Duration::ZERO).await.is_err());
 
         let (tell, heard) = std::sync::mpsc::channel();
-        let mut waiting = std::pin::pin!(Owner::take(&link, Duration::from_secs(60), move |holder| {
-            tell.send(holder.to_owned()).unwrap();
-        }));
+        let mut waiting =
+            std::pin::pin!(Owner::take(&link, Share::Alone, Duration::from_secs(60), move |holder| {
+                tell.send(holder.to_owned()).unwrap();
+            }));
         assert!(tokio::time::timeout(Duration::from_secs(20), waiting.as_mut()).await.is_err());
         drop(first);
         waiting.await.unwrap();
@@ -164,6 +193,23 @@ mod tests {
         tokio::task::yield_now().await;
         drop(looking);
         assert!(taking.await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cores_share_a_database_and_no_server_is_beside_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.sqlite");
+        let core = async || Owner::take(&path, Share::WithCores, Duration::ZERO, |_| {}).await;
+        let cores = [core().await.unwrap(), core().await.unwrap()];
+        assert!(owner(&path).unwrap().contains("a core of a cluster"));
+        let refused = take(&path, Duration::ZERO).await.unwrap_err().to_string();
+        assert!(refused.contains("a core of a cluster"), "{refused}");
+        drop(cores);
+        assert_eq!(owner(&path), None);
+        let server = take(&path, Duration::ZERO).await.unwrap();
+        assert!(core().await.is_err());
+        drop(server);
+        core().await.unwrap();
     }
 
     #[tokio::test]
