@@ -77,7 +77,9 @@ impl Drill {
                 let all = self.parts.cores();
                 let new = all.iter().find(|line| self.cores.iter().all(|core| core.name != line.name));
                 match new {
-                    Some(line) if matches!(line.role.as_str(), "leads" | "follows") => return line.name.clone(),
+                    Some(line) if matches!(line.role.as_str(), "leads" | "follows") => {
+                        return line.name.clone();
+                    }
                     _ => tokio::task::yield_now().await,
                 }
             }

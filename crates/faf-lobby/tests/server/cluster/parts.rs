@@ -31,9 +31,8 @@ impl Parts {
     /// Starts NATS, and creates a database with a ranked map and these pairs of players.
     pub(super) async fn new(pairs: u32) -> Self {
         let parts = Self { nats: NatsServer::start(), folder: tempfile::tempdir().unwrap() };
-        let users: Vec<Value> = (1..=2 * pairs)
-            .map(|id| json!({"id": id, "login": name(id), "password": "secret"}))
-            .collect();
+        let users: Vec<Value> =
+            (1..=2 * pairs).map(|id| json!({"id": id, "login": name(id), "password": "secret"})).collect();
         let mut seed: Value = serde_json::from_str(MAP).unwrap();
         seed["users"] = users.into();
         let store = parts.store();
@@ -70,7 +69,16 @@ impl Parts {
     /// Starts a gateway, which joins the cluster.
     pub(super) fn gateway(&self) -> Serving {
         let mut command = self.command("gateway");
-        command.args(["--simple-json", "127.0.0.1:0", "--qdatastream", "off", "--websocket", "off", "--http", "off"]);
+        command.args([
+            "--simple-json",
+            "127.0.0.1:0",
+            "--qdatastream",
+            "off",
+            "--websocket",
+            "off",
+            "--http",
+            "off",
+        ]);
         Serving::start(self.quiet(&mut command))
     }
 

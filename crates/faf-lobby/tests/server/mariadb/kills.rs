@@ -115,8 +115,8 @@ async fn results_and_messages_for_the_broker_survive_kills_at_random_moments() {
 /// Learns from the database what has become of the game when the server was killed.
 fn look(pair: &mut Pair, database: &Database) {
     let Some(game) = &mut pair.game else { return };
-    let row = database
-        .rows(&format!("SELECT host, endTime IS NOT NULL FROM game_stats WHERE id = {}", game.id));
+    let row =
+        database.rows(&format!("SELECT host, endTime IS NOT NULL FROM game_stats WHERE id = {}", game.id));
     // The next server gives the id of a game that was not launched to another one.
     let row = row.first().and_then(|row| row.strip_prefix(&format!("{} ", pair.ids[0])));
     assert!(row.is_some() || !game.is_launched, "the launch of game {} was acknowledged", game.id);
@@ -125,7 +125,6 @@ fn look(pair: &mut Pair, database: &Database) {
         Some("0") => game.is_launched = true,
         Some(_) => pair.played.extend(pair.game.take().map(|game| game.id)),
     }
-}
 }
 
 /// Checks the messages of the queue, and returns the number of those that came before.
