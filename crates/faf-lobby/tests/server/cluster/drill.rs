@@ -99,7 +99,7 @@ impl Drill {
     async fn everybody_plays(&self) {
         let mut acknowledged = self.acknowledged.subscribe();
         let begun = *acknowledged.borrow_and_update();
-        let enough = begun + 30 * u64::from(PAIRS);
+        let enough = begun + 8 * u64::from(PAIRS);
         soon("everybody plays", acknowledged.wait_for(|count| *count >= enough)).await.unwrap();
     }
 
