@@ -128,8 +128,11 @@ async fn open_at(
     .max_reconnects(1)
     .ignore_discovered_servers()
     .event_callback(move |event| {
-        if matches!(event, Event::Disconnected | Event::Closed) {
-            events.send_replace(true);
+        match event {
+            Event::Disconnected | Event::Closed => drop(events.send_replace(true)),
+            // The account may not publish or subscribe, for example.
+            Event::ServerError(error) => tracing::error!(%error, "NATS reports an error"),
+            _ => {}
         }
         ready(())
     })
