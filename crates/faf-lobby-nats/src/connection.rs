@@ -166,8 +166,9 @@ impl Shared {
     fn begin(&self, link: &Arc<Link>) {
         tracing::info!(server = link.server, "connected to NATS");
         self.counters.follow(link.client.statistics());
-        self.state.send_replace(connected(link));
+        // The connection comes first: it is used by those who wait for the state.
         self.link.send_replace(Some(Arc::clone(link)));
+        self.state.send_replace(connected(link));
     }
 }
 

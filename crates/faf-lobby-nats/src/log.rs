@@ -128,6 +128,12 @@ impl Log {
         Ok((log, LogState::of(&info)))
     }
 
+    /// Returns the connection that it was opened with.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Returns the current state.
     ///
     /// # Errors
