@@ -257,9 +257,17 @@ async fn entries_that_were_lost_on_their_way_are_read_again() {
     let limits = Limits { subscription_messages: 100, ..limits() };
     let connection = Connection::open(settings, limits).await.unwrap();
     let (log, state) = Log::open_or_create(&connection, LogOptions::default()).await.unwrap();
-    append_all(&log, "g", 0..300).await;
     let mut reader = log.read_from(state.identity, 1);
-    // The library drops the entries for which its queue has no place, and no later one shows it.
-    assert_complete(&read(&mut reader, 300).await, 1);
+    append_all(&log, "g", 0..1).await;
+    let mut entries = read(&mut reader, 1).await;
+    // The library drops the entries for which its queue has no place, and takes later ones.
+    append_all(&log, "g", 1..300).await;
+    entries.extend(read(&mut reader, 50).await);
+    append_all(&log, "g", 300..310).await;
+    entries.extend(read(&mut reader, 259).await);
+    assert_complete(&entries, 1);
+    // No later one shows that these are dropped.
+    append_all(&log, "h", 0..300).await;
+    assert_complete(&read(&mut reader, 300).await, 311);
     assert!(reader.consumers() > 1);
 }
