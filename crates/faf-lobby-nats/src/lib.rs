@@ -17,6 +17,10 @@
 //! * `snapshots.rs` stores snapshots.
 //! * `settings.rs`, `names.rs`, `state.rs` and `counters.rs` are for operators.
 //!
+//! An account with limited permissions needs these. To publish: `faf.<cluster>.>`, `$JS.API.>`,
+//! `$JS.FC.>`, `$O.FAF_LOBBY_<cluster>_SNAPSHOTS.>` and `_INBOX.>`; to subscribe:
+//! `faf.<cluster>.>` and `_INBOX.>`.
+//!
 //! The library, async-nats, would reconnect by itself and then send what was queued before, and
 //! appends would arrive in another order than they were made: the first ones are lost with the
 //! connection, later ones are not. So each connection of the library is used once: what was queued
