@@ -83,6 +83,7 @@ mod with_nats {
             shutdown: gateway.shutdown(),
             reconfigure: gateway.reconfigure(),
             pulse: gateway.pulse(),
+            ends_after: "waiting for clients to leave",
         };
         attend(handles, gateway.wait(), signals, reload).await
     }

@@ -61,7 +61,7 @@ pub(crate) struct Gateway {
     ending: Life,
 }
 
-/// What the loop is told, and what it tells.
+/// The ends of its channels that the loop of a gateway holds.
 struct GatewayOrders {
     shutdowns: mpsc::Receiver<()>,
     grace_period: watch::Receiver<Duration>,
@@ -119,15 +119,15 @@ pub(crate) enum GatewayFailure {
 }
 
 impl GatewayHandle {
-    /// Asks the gateway to shut down: when its clients have left the first time, at once the second
-    /// time.
+    /// Asks the gateway to shut down: the first time when its clients have left, the second time at
+    /// once.
     pub(crate) fn shut_down(&self) {
         // Fails if enough requests wait already, or the gateway has ended.
         let _ = self.shutdowns.try_send(());
     }
 
-    /// Changes the longest time that a shutdown waits for clients. One that waits already keeps its
-    /// time.
+    /// Changes the longest time for which a shutdown waits for clients. One that has begun keeps the
+    /// time that it began with.
     pub(crate) fn set_grace_period(&self, grace_period: Duration) {
         self.grace_period.send_replace(grace_period);
     }
@@ -152,8 +152,7 @@ impl GatewayHandle {
     }
 }
 
-/// Returns the two sides of the orders to a gateway, with the time that a shutdown waits for
-/// clients.
+/// Returns both ends of the channels of a loop. A shutdown waits for clients for this time.
 fn orders(grace_period: Duration) -> (GatewayOrders, GatewayHandle) {
     let (shutdowns, requested) = mpsc::channel(SHUTDOWN_REQUESTS);
     let (grace_period, grace) = watch::channel(grace_period);
@@ -328,7 +327,7 @@ impl Gateway {
                 self.dispatcher.disconnect(conn);
                 self.push(event);
             }
-            // They are of connections that the gateway has closed, or nobody sends them to a gateway.
+            // They are of connections that the gateway has closed, or are not for gateways.
             Input::Received(..) | Input::Event(_) | Input::Inspect(_) => {}
         }
     }
@@ -498,8 +497,8 @@ impl Gateway {
         }
     }
 
-    /// Passes the effects of the turn to the delivery. If it is paused, because clients have much to
-    /// read, the gateway still gives signs of life.
+    /// Passes the effects of the turn to the delivery. While it is paused, because clients have much
+    /// to read, the gateway still gives signs of life.
     async fn deliver(&mut self) {
         let Self { dispatcher, link, bus, waiting, unstored, began, orders, .. } = self;
         let mut flushing = pin!(dispatcher.flush());
@@ -577,7 +576,7 @@ fn here(gateway: Option<GatewayId>, conn: ConnId) -> ConnId {
     }
 }
 
-/// Returns an id for a list with this hash, by which lists with the same content share their frames.
+/// Returns an id for a list with this hash: lists with the same content share their frames.
 fn list_id(hash: &str) -> Option<SnapshotId> {
     let half = |digits: Option<&str>| u64::from_str_radix(digits?, 16).ok();
     let (chunk, version) = (half(hash.get(..16))?, half(hash.get(16..))?);

@@ -39,8 +39,7 @@ impl GatewayServer {
     /// Starts a gateway. When this returns, it is a part of the cluster, and clients can log in.
     ///
     /// # Errors
-    /// [`Failure`] with [`exit_code::LISTEN`](crate::exit_code::LISTEN), or if the connection to the
-    /// cluster ends.
+    /// [`Failure`] with [`exit_code::LISTEN`](crate::exit_code::LISTEN), or if the bus ends.
     pub(crate) async fn start(settings: Settings, bus: Bus) -> Result<Self, Failure> {
         let mut sockets = Sockets::default();
         let mut http = HttpTasks::start(&settings, &mut sockets).await;
