@@ -12,8 +12,8 @@ use crate::lobby::requests::RequestExecutor;
 use crate::server::{Server, Service};
 use crate::store::Store;
 
-/// Returns what a client is sent that follows a script: the `session` without its number, and all
-/// bytes after it.
+/// Returns the messages to a client that follows a script: the `session` without its number, and the
+/// bytes of all others without the time of day.
 async fn sent(address: SocketAddr, format: WireFormat) -> (String, Vec<u8>) {
     let mut client = connect(address, format).await;
     client.send(r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"test"}"#).await;
@@ -26,12 +26,13 @@ async fn sent(address: SocketAddr, format: WireFormat) -> (String, Vec<u8>) {
             r#"{{"command":"hello","login":"{login}","password":"{password}","unique_id":"machine"}}"#
         ))
         .await;
+    let welcome: serde_json::Value = serde_json::from_str(client.receive("welcome").await.as_str()).unwrap();
     for (command, reply) in [
         (r#"{"command":"ping"}"#, "pong"),
         (r#"{"command":"matchmaker_info"}"#, "matchmaker_info"),
         (r#"{"command":"avatar","action":"list_avatar"}"#, "avatarlist"),
         (r#"{"command":"game_join","uid":4711}"#, "notice"),
-        (r#"{"command":"game_host","mod":"faf","visibility":"public","title":"\u00fc \ud83d\ude00"}"#, "game_launch"),
+        (r#"{"command":"game_host","mod":"faf","visibility":"public","title":"A game"}"#, "game_launch"),
         (r#"{"command":"GameState","target":"game","args":["Idle"]}"#, ""),
         (r#"{"command":"GameState","target":"game","args":["Lobby"]}"#, "HostGame"),
         // The last one is refused, and the connection closed.
@@ -44,7 +45,15 @@ async fn sent(address: SocketAddr, format: WireFormat) -> (String, Vec<u8>) {
     }
     client.wait_for_end().await;
     let session = session.chars().filter(|c| !c.is_ascii_digit()).collect();
-    (session, client.raw().split_off(before))
+    let time = welcome["current_time"].as_str().unwrap();
+    let time = match format {
+        WireFormat::QDataStream => time.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        WireFormat::SimpleJson | WireFormat::WebSocket => time.as_bytes().to_vec(),
+    };
+    let mut bytes = client.raw().split_off(before);
+    let place = bytes.windows(time.len()).position(|part| part == time).unwrap();
+    bytes.splice(place..place + time.len(), []);
+    (session, bytes)
 }
 
 fn executor(store: &Store) -> Performer {
