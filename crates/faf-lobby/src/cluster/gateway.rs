@@ -261,6 +261,9 @@ impl Gateway {
 
     /// Returns the time at which something is due even if nothing comes.
     fn next_due(&self) -> Instant {
+        if !self.waiting.is_empty() {
+            return Instant::now();
+        }
         let link = self.began + self.link.next_timeout();
         let ending = match self.ending {
             Life::Draining(until) | Life::Leaving(until) => Some(until),
@@ -530,6 +533,7 @@ impl Gateway {
             gateway: self.number,
             epoch: self.link.epoch().map_or(Epoch::default(), |(_, epoch)| epoch),
             heard: self.began + self.link.heard(),
+            inputs: self.link.events(),
             unacknowledged,
             early,
             connections: self.dispatcher.connections().len(),
@@ -582,4 +586,50 @@ fn list_id(hash: &str) -> Option<SnapshotId> {
     let (chunk, version) = (half(hash.get(..16))?, half(hash.get(16..))?);
     // The kind of the list is a part of the content.
     Some(SnapshotId { list: SnapshotList::Players, chunk, version })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_do_not_pile_up() {
+        let mut unstored = Unstored::default();
+        let numbers = [1, 2, 3].map(|batch| unstored.attempt(Some(batch)).unwrap());
+        assert_eq!(unstored.attempt(None), None);
+        assert_eq!(unstored.settle(numbers[0], false), Some(1));
+        assert_eq!(unstored.settle(numbers[1], true), Some(2));
+        assert_eq!(unstored.again, None, "the outcome of one is not known");
+        assert_eq!(unstored.settle(numbers[2], true), Some(3));
+        assert_eq!(unstored.again, Some(Instant::now() + APPEND_AGAIN));
+    }
+
+    #[test]
+    fn outcomes_from_before_another_membership_do_not_count() {
+        let mut unstored = Unstored::default();
+        let before = unstored.attempt(Some(1)).unwrap();
+        unstored.begin_membership();
+        let now = unstored.attempt(Some(1)).unwrap();
+        assert_eq!(unstored.settle(before, true), None);
+        assert_eq!((unstored.under_way, unstored.settle(now, true)), (1, Some(1)));
+    }
+
+    #[test]
+    fn connections_of_other_gateways_keep_their_ids() {
+        let own = GatewayId(7);
+        assert_eq!(here(Some(own), own.connection(3)), ConnId(3));
+        let other = GatewayId(1).connection(3);
+        assert_eq!(here(Some(own), other), other);
+    }
+
+    #[test]
+    fn lists_are_known_by_their_hash() {
+        let id = |hash: &str| list_id(hash).map(|id| (id.chunk, id.version));
+        assert_eq!(id("00000000000000010000000000000002"), Some((1, 2)));
+        for wrong in
+            ["", "1", "0000000000000001000000000000000x", "\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}"]
+        {
+            assert_eq!(id(wrong), None, "{wrong}");
+        }
+    }
 }
