@@ -244,8 +244,8 @@ impl Link {
         }
     }
 
-    /// Leaves the cluster after the inputs so far. [`LinkOutput::Left`] follows when all of them are
-    /// in the stream.
+    /// Leaves the cluster after the inputs so far. [`LinkOutput::Left`] follows when all of them
+    /// are in the stream.
     pub fn leave(&mut self, now: Duration) {
         self.leaving = Leaving::Asked;
         match &self.state {

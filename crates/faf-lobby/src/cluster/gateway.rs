@@ -119,15 +119,14 @@ pub(crate) enum GatewayFailure {
 }
 
 impl GatewayHandle {
-    /// Asks the gateway to shut down: the first time when its clients have left, the second time at
-    /// once.
+    /// Asks the gateway to shut down: when its clients have left, or at once the second time.
     pub(crate) fn shut_down(&self) {
         // Fails if enough requests wait already, or the gateway has ended.
         let _ = self.shutdowns.try_send(());
     }
 
-    /// Changes the longest time for which a shutdown waits for clients. One that has begun keeps the
-    /// time that it began with.
+    /// Changes the longest time for which a shutdown waits for clients. One that has begun keeps
+    /// the time that it began with.
     pub(crate) fn set_grace_period(&self, grace_period: Duration) {
         self.grace_period.send_replace(grace_period);
     }
@@ -500,8 +499,8 @@ impl Gateway {
         }
     }
 
-    /// Passes the effects of the turn to the delivery. While it is paused, because clients have much
-    /// to read, the gateway still gives signs of life.
+    /// Passes the effects of the turn to the delivery. While it is paused, because clients have
+    /// much to read, the gateway still gives signs of life.
     async fn deliver(&mut self) {
         let Self { dispatcher, link, bus, waiting, unstored, began, orders, .. } = self;
         let mut flushing = pin!(dispatcher.flush());

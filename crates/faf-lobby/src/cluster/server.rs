@@ -67,7 +67,7 @@ impl GatewayServer {
         )
         .map_err(failure)?;
         let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
-        let acceptor = Arc::new(Acceptor::new(
+        let acceptor = Acceptor::new(
             &settings,
             fd_budget,
             large_messages,
@@ -75,8 +75,8 @@ impl GatewayServer {
             RunningTime::begin(),
             Arc::clone(&metrics),
             Arc::clone(&countries),
-            handle.is_ready(),
-        ));
+        );
+        let acceptor = Arc::new(acceptor.while_ready(handle.is_ready()));
         let gateway = tokio::spawn(gateway.run(inputs));
         let (mut background, mut listeners) = (JoinSet::new(), JoinSet::new());
         background.spawn(countries.keep_fresh());

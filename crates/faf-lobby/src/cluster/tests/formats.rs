@@ -12,8 +12,8 @@ use crate::lobby::requests::RequestExecutor;
 use crate::server::{Server, Service};
 use crate::store::Store;
 
-/// Returns the messages to a client that follows a script: the `session` without its number, and the
-/// bytes of all others without the time of day.
+/// Returns the messages to a client that follows a script: the `session` without its number, and
+/// the bytes of all others without the time of day.
 async fn sent(address: SocketAddr, format: WireFormat) -> (String, Vec<u8>) {
     let mut client = connect(address, format).await;
     client.send(r#"{"command":"ask_session","user_agent":"downlords-faf-client","version":"test"}"#).await;

@@ -1,4 +1,4 @@
-//! What clients notice of the end of a leader, of lost messages, and of a lost world.
+//! The end of a leader, lost messages, and a lost world, as clients notice them.
 
 use faf_protocol::WireFormat;
 

@@ -25,8 +25,7 @@ pub(crate) struct GatewayState {
     pub(crate) epoch: Epoch,
     /// Time of the last packet of a leader.
     pub(crate) heard: Instant,
-    /// Number of inputs that are not appended to the stream, because too many batches are not
-    /// acknowledged.
+    /// Number of inputs that wait because too many batches are not acknowledged.
     pub(crate) inputs: usize,
     /// Number of batches of inputs that the stream has not acknowledged.
     pub(crate) unacknowledged: usize,
