@@ -8,6 +8,7 @@ use faf_lobby_cluster::{Epoch, GatewayId, Packet, PacketContent, StreamMessage, 
 use faf_lobby_core::{ConnId, Event};
 use faf_protocol::{Country, SessionNumber, WireFormat};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 
 use super::rig::{Cluster, soon};
 use crate::cluster::bus::{Bus, BusCommand, BusEvent};
@@ -65,10 +66,17 @@ struct Stuck {
 impl Stuck {
     /// Starts a gateway with one connection, whose reader and stream are returned as well.
     async fn start() -> (Self, impl Sized) {
-        let (commands, asked) = mpsc::unbounded_channel();
-        let (events, heard) = mpsc::channel(16);
         let metrics = Arc::new(Metrics::new());
         let dispatcher = Dispatcher::start(Settings::default().slow_consumers(), Arc::clone(&metrics));
+        let mut stuck = Self::with(dispatcher, metrics).await;
+        let connection = stuck.connect(1).await;
+        (stuck, connection)
+    }
+
+    /// Starts a gateway with this delivery, which joins.
+    async fn with(dispatcher: Dispatcher, metrics: Arc<Metrics>) -> Self {
+        let (commands, asked) = mpsc::unbounded_channel();
+        let (events, heard) = mpsc::channel(16);
         let bus = Bus { commands, events: heard };
         let gateway = Gateway::new("test", bus, dispatcher, metrics, GatewayFigures::new(), Duration::ZERO);
         let (gateway, handle) = gateway.unwrap();
@@ -85,14 +93,19 @@ impl Stuck {
         let packet = Packet { faf_lobby: 1, world: WorldId(1), epoch: Epoch(1), content };
         stuck.events.send(BusEvent::Message(packet.encode().into())).await.unwrap();
         handle.is_ready().wait_for(|is_ready| *is_ready).await.unwrap();
+        stuck
+    }
+
+    /// Connects a client; returns what keeps it connected.
+    async fn connect(&mut self, number: u64) -> impl Sized + use<> {
         let (here, there) = tokio::io::duplex(1024);
         let (reader, writer) = open(here, faf_connection::Settings::new(WireFormat::SimpleJson));
         let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let slot = ConnectionSlot::new(permit, registry(1, 1).admit(None, true).unwrap());
-        let (conn, session) = (ConnId(1), SessionNumber(1));
+        let (conn, session) = (ConnId(number), SessionNumber(1));
         let event = Event::Connected { conn, address: None, country: Country::UNKNOWN, session };
-        stuck.inbox.send(Input::Connect(conn, writer, slot, event)).await.unwrap();
-        (stuck, (reader, there))
+        self.inbox.send(Input::Connect(conn, writer, slot, event)).await.unwrap();
+        (reader, there)
     }
 
     /// Number of inputs that the gateway has not taken.
@@ -165,4 +178,32 @@ async fn batches_that_are_not_stored_are_appended_again_in_order() {
     assert_eq!([stuck.appended().await, stuck.appended().await], [first, second]);
     stuck.events.send(BusEvent::Reconnected).await.unwrap();
     assert_eq!([stuck.appended().await, stuck.appended().await], [first, second]);
+}
+
+/// The delivery takes nothing any more, because its clients have very much to read.
+#[tokio::test(start_paused = true)]
+async fn gateway_gives_signs_of_life_while_its_delivery_is_paused() {
+    let metrics = Arc::new(Metrics::new());
+    let policy = Settings::default().slow_consumers();
+    let (dispatcher, _worker) = Dispatcher::paused(policy, Arc::clone(&metrics));
+    let mut stuck = Stuck::with(dispatcher, metrics).await;
+    let mut connections = Vec::new();
+    let mut last = 0;
+    // Each is a turn of its own, until the queue of turns is full.
+    for number in 1..=66 {
+        connections.push(stuck.connect(number).await);
+        last = stuck.appended().await;
+        stuck.events.send(BusEvent::Appended(last)).await.unwrap();
+        if number < 65 {
+            stuck.wait_until_read().await;
+        }
+    }
+    let began = Instant::now();
+    for _ in 0..5 {
+        let next = stuck.appended().await;
+        assert_eq!(next, last + 1);
+        last = next;
+    }
+    assert!(began.elapsed() <= Duration::from_secs(6));
+    assert_eq!(stuck.unread(), 1, "it handles nothing meanwhile");
 }
