@@ -1,12 +1,14 @@
 //! A stream that is away, and messages that do not fit into it.
 
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use faf_connection::open;
-use faf_lobby_cluster::{Epoch, GatewayId, Packet, PacketContent, StreamMessage, WorldId};
+use faf_lobby_cluster::{Epoch, FORMAT, GatewayId, Packet, PacketContent, StreamMessage, WorldId};
 use faf_lobby_core::{ConnId, Event};
-use faf_protocol::{Country, SessionNumber, WireFormat};
+use faf_protocol::{ClientMessage, Country, SessionNumber, WireFormat};
+use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
@@ -16,6 +18,7 @@ use crate::cluster::gateway::Gateway;
 use crate::config::Settings;
 use crate::delivery::Dispatcher;
 use crate::lobby::input::Input;
+use crate::net::read_gate::{Gate, Hold};
 use crate::net::slot::ConnectionSlot;
 use crate::net::unauthenticated::tests::registry;
 use crate::ops::metrics::{GatewayFigures, Metrics};
@@ -64,13 +67,19 @@ struct Stuck {
 }
 
 impl Stuck {
-    /// Starts a gateway with one connection, whose reader and stream are returned as well.
-    async fn start() -> (Self, impl Sized) {
+    /// Starts a gateway with one connection, which is returned as well.
+    async fn start() -> (Self, (Arc<ConnectionSlot>, impl Sized)) {
         let metrics = Arc::new(Metrics::new());
         let dispatcher = Dispatcher::start(Settings::default().slow_consumers(), Arc::clone(&metrics));
         let mut stuck = Self::with(dispatcher, metrics).await;
         let connection = stuck.connect(1).await;
         (stuck, connection)
+    }
+
+    /// Sends the gateway what a leader says.
+    async fn say(&self, content: PacketContent) {
+        let packet = Packet { faf_lobby: FORMAT, world: WorldId(1), epoch: Epoch(1), content };
+        self.events.send(BusEvent::Message(packet.encode().into())).await.unwrap();
     }
 
     /// Starts a gateway with this delivery, which joins.
@@ -90,22 +99,21 @@ impl Stuck {
             }
         };
         let content = PacketContent::Welcome { nonce, gateway: GatewayId(1) };
-        let packet = Packet { faf_lobby: 1, world: WorldId(1), epoch: Epoch(1), content };
-        stuck.events.send(BusEvent::Message(packet.encode().into())).await.unwrap();
+        stuck.say(content).await;
         handle.is_ready().wait_for(|is_ready| *is_ready).await.unwrap();
         stuck
     }
 
-    /// Connects a client; returns what keeps it connected.
-    async fn connect(&mut self, number: u64) -> impl Sized + use<> {
+    /// Connects a client; returns its slot, and what keeps it connected.
+    async fn connect(&mut self, number: u64) -> (Arc<ConnectionSlot>, impl Sized + use<>) {
         let (here, there) = tokio::io::duplex(1024);
         let (reader, writer) = open(here, faf_connection::Settings::new(WireFormat::SimpleJson));
         let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let slot = ConnectionSlot::new(permit, registry(1, 1).admit(None, true).unwrap());
         let (conn, session) = (ConnId(number), SessionNumber(1));
         let event = Event::Connected { conn, address: None, country: Country::UNKNOWN, session };
-        self.inbox.send(Input::Connect(conn, writer, slot, event)).await.unwrap();
-        (reader, there)
+        self.inbox.send(Input::Connect(conn, writer, Arc::clone(&slot), event)).await.unwrap();
+        (slot, (reader, there))
     }
 
     /// Number of inputs that the gateway has not taken.
@@ -163,6 +171,33 @@ async fn clients_are_not_read_while_too_much_waits_for_the_stream() {
     }
     stuck.wait_until_read().await;
     assert_eq!(stuck.appended().await, 256);
+}
+
+#[tokio::test]
+async fn client_is_read_again_when_the_world_has_handled_its_message() {
+    let (mut stuck, (slot, _connection)) = Stuck::start().await;
+    let gate = || slot.poll_gate(&Context::from_waker(Waker::noop()));
+    // As its session does.
+    slot.hold(Hold::InFlight);
+    let ping = ClientMessage::read(r#"{"command":"ping"}"#.parse().unwrap());
+    stuck.inbox.send(Input::Received(ConnId(1), ping, Instant::now())).await.unwrap();
+    stuck.wait_until_read().await;
+    // A batch that is stored is not handled yet.
+    for _ in 0..2 {
+        let number = stuck.appended().await;
+        stuck.events.send(BusEvent::Appended(number)).await.unwrap();
+    }
+    assert_eq!(gate(), Gate::Held { is_handled: false });
+    let conn = GatewayId(1).connection(1);
+    let handled = format!(r#"{{"e":{{"Handled":{{"conn":{}}}}}}}"#, conn.0);
+    let effects = vec![RawValue::from_string(handled).unwrap().into()];
+    stuck.say(PacketContent::Effects { first: [(GatewayId(1), 0)].into(), effects }).await;
+    soon("the client is read", async {
+        while gate() != Gate::Open {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
