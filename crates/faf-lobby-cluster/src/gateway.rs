@@ -194,6 +194,12 @@ impl Link {
         self.member().is_some_and(Member::is_full)
     }
 
+    /// Number of events that are not appended.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        self.member().map_or(0, |member| member.events.len())
+    }
+
     /// Number of batches that are not acknowledged, and of effects that wait for missing ones.
     #[must_use]
     pub fn waiting(&self) -> (usize, usize) {
@@ -238,8 +244,8 @@ impl Link {
         }
     }
 
-    /// Leaves the cluster after the inputs so far. [`LinkOutput::Left`] follows when all of them are
-    /// in the stream.
+    /// Leaves the cluster after the inputs so far. [`LinkOutput::Left`] follows when all of them
+    /// are in the stream.
     pub fn leave(&mut self, now: Duration) {
         self.leaving = Leaving::Asked;
         match &self.state {
