@@ -236,6 +236,13 @@ impl Core {
         }
     }
 
+    /// Number of reports and of batches of the leader that were appended and not read back.
+    #[must_use]
+    pub fn waiting(&self) -> (usize, usize) {
+        let batches = if let Role::Leading(leading) = &self.role { leading.sent.len() } else { 0 };
+        (self.reports.len(), batches)
+    }
+
     /// Number of ignored messages by reason.
     #[must_use]
     pub fn ignored(&self) -> &BTreeMap<Ignored, u64> {

@@ -190,6 +190,14 @@ pub enum Output {
 #[derive(Debug, Clone)]
 pub struct RawPiece(pub(crate) Piece);
 
+impl RawPiece {
+    /// Returns the text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
+}
+
 impl PartialEq for RawPiece {
     fn eq(&self, other: &Self) -> bool {
         self.0.get() == other.0.get()
