@@ -278,7 +278,8 @@ impl Link {
                 Some(next) => member.known_end = member.known_end.max(*next),
                 None => return self.end_all(EndReason::GivenUp),
             },
-            PacketContent::Lost { gateway, .. } if gateway == member.gateway => {
+            // The question may have been late: what it asked for has come, and is forgotten since.
+            PacketContent::Lost { gateway, first } if gateway == member.gateway && first > member.next => {
                 return self.end_all(EndReason::EffectsLost);
             }
             PacketContent::Lost { .. } | PacketContent::Welcome { .. } => {}

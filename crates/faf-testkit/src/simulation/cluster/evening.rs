@@ -1023,6 +1023,11 @@ impl ClusterEvening {
         }
         let now = self.gateways[at].clock.shows(self.now);
         act(&mut self.gateways[at].link, now);
+        self.go_on_with_gateway(at)
+    }
+
+    fn go_on_with_gateway(&mut self, at: usize) -> Result<(), Violation> {
+        let now = self.gateways[at].clock.shows(self.now);
         self.read_clients(at);
         self.gateways[at].link.flush(now);
         while let Some(output) = self.gateways[at].link.poll() {
@@ -1036,7 +1041,7 @@ impl ClusterEvening {
             self.follow(player)?;
         }
         if !self.gateways[at].readable.is_empty() && !self.gateways[at].link.is_full() {
-            return self.run_gateway(at, |_, _| {});
+            return self.go_on_with_gateway(at);
         }
         Ok(())
     }
