@@ -10,6 +10,7 @@ use crate::message::{CoreInput, Ignored, StreamMessage};
 use crate::packet::{MissingEffects, Packet, PacketContent};
 use crate::packets::{Packets, Run};
 use crate::replica::{Output, Replica};
+use crate::sequencer::WINDOW;
 use crate::state_hash::Parts;
 
 /// Times and intervals of a core.
@@ -35,6 +36,9 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Number of positions whose hashes a follower keeps until it reads those of the leader.
 const KEPT_HASHES: usize = 8;
+
+/// Most reports that are not read back: further ones say nothing new.
+const REPORTS: usize = 16;
 
 /// Most effects that are sent again for one question.
 const REPEATED_EFFECTS: u64 = 10_000;
@@ -63,6 +67,8 @@ pub struct Core {
     /// Time of the last report: of a follower where it stands, of a leader where gateways stand.
     reported: Option<Duration>,
     last_report: u64,
+    /// The last epoch that it has asked to lead in, with the time at which it first did.
+    asked_to_lead: Option<(Epoch, Duration)>,
     /// Reports that were not read back, with the times at which they were appended.
     reports: VecDeque<(u64, Duration)>,
     /// Time at which the last report was appended that was read back: everything that was in the
@@ -103,6 +109,14 @@ struct Leading {
     asked: BTreeSet<RequestId>,
     /// Whether it has given the leadership up, which is not in the stream yet.
     is_leaving: bool,
+}
+
+impl Leading {
+    /// Returns whether no further batch may be on its way. One that comes before 256 others would
+    /// be taken for a repetition.
+    fn is_full(&self) -> bool {
+        self.sent.len() as u64 >= WINDOW - 1
+    }
 }
 
 /// The role of a core, for people.
@@ -189,6 +203,7 @@ impl Core {
             heard: now,
             reported: None,
             last_report: 0,
+            asked_to_lead: None,
             reports: VecDeque::new(),
             read_until: None,
             applied: now,
@@ -294,6 +309,10 @@ impl Core {
             Output::Leads { core, epoch } => self.begin_epoch(&core, epoch),
             Output::HeardLeader { number } => {
                 self.heard = self.now;
+                if matches!(self.role, Role::Claiming { .. }) {
+                    // The leader was only late, and the order to lead comes after its sign.
+                    self.role = Role::Following;
+                }
                 if let Role::Leading(leading) = &mut self.role {
                     while let Some((_, at)) = leading.sent.pop_front_if(|(sent, _)| *sent <= number) {
                         leading.confirmed = at;
@@ -320,17 +339,19 @@ impl Core {
     }
 
     fn begin_epoch(&mut self, core: &CoreName, epoch: Epoch) {
-        self.heard = self.now;
         self.packets.clear();
         let was_leading = matches!(self.role, Role::Leading(_));
         if *core != self.name {
+            self.heard = self.now;
             self.role = Role::Following;
             if was_leading {
                 self.outputs.push_back(CoreOutput::Follows);
             }
             return;
         }
-        let since = if let Role::Claiming { since } = self.role { since } else { self.now };
+        // It may have asked several times, and not know which message counts. If it was long on its
+        // way, the core must first see a sign of its own before it knows that it leads.
+        let since = self.asked_to_lead.filter(|(asked, _)| *asked == epoch).map_or(self.heard, |(_, at)| at);
         self.role = Role::Leading(Box::new(Leading {
             epoch,
             confirmed: since,
@@ -340,6 +361,7 @@ impl Core {
             asked: BTreeSet::new(),
             is_leaving: false,
         }));
+        self.heard = self.now;
         self.outputs.push_back(CoreOutput::Leads(epoch));
         self.report_standing();
         self.ask_open();
@@ -376,7 +398,11 @@ impl Core {
     fn claim(&mut self) {
         let epoch = self.replica.epoch().next();
         self.role = Role::Claiming { since: self.now };
-        let message = StreamMessage::<Event>::Lead { core: self.name.clone(), epoch };
+        if self.asked_to_lead.is_none_or(|(asked, _)| asked != epoch) {
+            self.asked_to_lead = Some((epoch, self.now));
+        }
+        let after = self.replica.position();
+        let message = StreamMessage::<Event>::Lead { core: self.name.clone(), epoch, after };
         let id = format!("lead-{}-{}-{}", epoch.0, self.name, self.now.as_millis());
         self.outputs.push_back(CoreOutput::Append { id, payload: message.encode() });
     }
@@ -479,7 +505,8 @@ impl Core {
             self.reported = Some(now);
             match self.role {
                 Role::Leading(_) => self.report_standing(),
-                _ => self.report_following(),
+                _ if self.reports.len() < REPORTS => self.report_following(),
+                _ => {}
             }
         }
         self.flush(now);
@@ -492,7 +519,7 @@ impl Core {
         self.send_packets();
         let is_due = self.batch_due().is_some_and(|due| now >= due);
         let Role::Leading(leading) = &mut self.role else { return };
-        if leading.inputs.is_empty() && !is_due {
+        if leading.is_full() || (leading.inputs.is_empty() && !is_due) {
             return;
         }
         leading.last_batch += 1;
@@ -521,7 +548,8 @@ impl Core {
         if self.may_publish() {
             // After the effects, so that no gateway misses what is under way.
             self.send_packets();
-            self.send_all(PacketContent::Standing { next: self.replica.standing() });
+            let (next, newest) = (self.replica.standing(), self.replica.newest_gateway());
+            self.send_all(PacketContent::Standing { next, newest });
         }
     }
 
@@ -549,6 +577,9 @@ impl Core {
     /// deadline of the world has come.
     fn batch_due(&self) -> Option<Duration> {
         let Role::Leading(leading) = &self.role else { return None };
+        if leading.is_full() {
+            return None;
+        }
         let last = leading.sent.back().map_or(leading.confirmed, |(_, at)| *at);
         let sign = last + self.settings.lease / 4;
         // A batch that is under way moves the clock.

@@ -38,12 +38,16 @@ pub enum StreamMessage<E = Event> {
         /// Whether this is its last batch.
         leaves: bool,
     },
-    /// A core wants to lead. It does if the epoch is the next one: so the first of several does.
+    /// A core wants to lead. It does if the epoch is the next one, so the first of several does, and
+    /// if the leader has given no sign since: so a message that was long on its way takes the
+    /// leadership from nobody.
     Lead {
         /// The core.
         core: CoreName,
         /// The epoch.
         epoch: Epoch,
+        /// The last message that the core had applied.
+        after: u64,
     },
     /// A core that does not lead reports where it stands.
     Follow {

@@ -45,6 +45,8 @@ pub struct Replica {
     position: u64,
     epoch: Epoch,
     leader: Option<CoreName>,
+    /// Sequence number of the last sign of a leader.
+    sign: u64,
     /// Batches of the leader in this epoch.
     core: Sequencer<Vec<CoreInput>>,
     last_gateway: u32,
@@ -222,6 +224,7 @@ impl Replica {
             position,
             epoch: Epoch::default(),
             leader: None,
+            sign: position,
             core: Sequencer::default(),
             last_gateway: 0,
             gateways: BTreeMap::new(),
@@ -254,7 +257,12 @@ impl Replica {
             StreamMessage::Gateway { gateway, number, expects, events, leaves } => {
                 self.take_gateway_batch(now, gateway, number, GatewayBatch { expects, events, leaves });
             }
-            StreamMessage::Lead { core, epoch } if epoch == self.epoch.next() => self.lead(&core, epoch),
+            // A core that had not read the last sign of the leader could not know that it is over.
+            StreamMessage::Lead { core, epoch, after }
+                if epoch == self.epoch.next() && after >= self.sign =>
+            {
+                self.lead(&core, epoch);
+            }
             StreamMessage::Follow { core, version, position, number } => {
                 self.follow(now, &core, &version, position);
                 self.outputs.push_back(Output::Followed { core, number });
@@ -343,6 +351,7 @@ impl Replica {
     fn lead(&mut self, core: &CoreName, epoch: Epoch) {
         let core = CoreName(bounded(&core.0));
         self.epoch = epoch;
+        self.sign = self.position;
         self.core = Sequencer::default();
         self.followers.remove(&core);
         self.leader = Some(core.clone());
@@ -363,7 +372,12 @@ impl Replica {
         }
         while let Some(inputs) = self.core.next() {
             let number = self.core.expected() - 1;
-            self.outputs.push_back(Output::HeardLeader { number });
+            // After it has given the leadership up, what was on its way still counts, but not as a
+            // sign of life.
+            if self.leader.is_some() {
+                self.sign = self.position;
+                self.outputs.push_back(Output::HeardLeader { number });
+            }
             for input in inputs {
                 self.core_input(now, input);
             }
@@ -603,6 +617,11 @@ impl Replica {
     /// Returns the numbers of the next effects of all gateways.
     pub(crate) fn standing(&self) -> BTreeMap<GatewayId, u64> {
         self.gateways.iter().map(|(id, gateway)| (*id, gateway.line.next())).collect()
+    }
+
+    /// The gateway that has joined last.
+    pub(crate) fn newest_gateway(&self) -> GatewayId {
+        GatewayId(self.last_gateway)
     }
 
     /// Returns effects of a gateway's line again. Fails with the number of the first one that is

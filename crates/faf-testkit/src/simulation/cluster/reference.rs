@@ -46,7 +46,8 @@ impl Reference {
     pub(super) fn new(replica: Replica, world: World, utc: Timestamp) -> Result<Self, Violation> {
         let mut reference = Self {
             replica,
-            checker: Checker::default(),
+            // The clock of the lobby moves by that much if nothing was said for longer.
+            checker: Checker::of_late_timers(LONGEST_STEP),
             single: Single::new(world, utc),
             pieces: BTreeMap::new(),
             marks: BTreeMap::new(),
@@ -78,7 +79,7 @@ impl Reference {
                 _ => {}
             }
         }
-        self.single.apply(&mut self.checker, utc, payload)?;
+        self.single.apply(&mut self.checker, sequence, utc, payload)?;
         if sequence.is_multiple_of(MARK) {
             self.compare_worlds()?;
             self.marks.insert(sequence, state_hash(&self.replica));
@@ -194,6 +195,9 @@ struct Single {
     world: World,
     now: Moment,
     epoch: Epoch,
+    has_leader: bool,
+    /// The last message in which a leader gave a sign of life.
+    sign: u64,
     batches: Batches<Vec<CoreInput>>,
     gateways: BTreeMap<GatewayId, Gateway>,
     last_gateway: u32,
@@ -246,6 +250,8 @@ impl Single {
             world,
             now: Moment { elapsed: Duration::ZERO, utc },
             epoch: Epoch::default(),
+            has_leader: false,
+            sign: 0,
             batches: Batches::default(),
             gateways: BTreeMap::new(),
             last_gateway: 0,
@@ -256,7 +262,13 @@ impl Single {
         }
     }
 
-    fn apply(&mut self, checker: &mut Checker, utc: Timestamp, payload: &[u8]) -> Result<(), Violation> {
+    fn apply(
+        &mut self,
+        checker: &mut Checker,
+        sequence: u64,
+        utc: Timestamp,
+        payload: &[u8],
+    ) -> Result<(), Violation> {
         let step = utc.since(self.now.utc).min(LONGEST_STEP);
         self.now = Moment { elapsed: self.now.elapsed + step, utc };
         match StreamMessage::decode(payload) {
@@ -285,18 +297,24 @@ impl Single {
                     }
                 }
             }
-            Ok(StreamMessage::Lead { epoch, .. }) if epoch == self.epoch.next() => {
-                self.epoch = epoch;
+            Ok(StreamMessage::Lead { epoch, after, .. })
+                if epoch == self.epoch.next() && after >= self.sign =>
+            {
+                (self.epoch, self.sign, self.has_leader) = (epoch, sequence, true);
                 self.batches = Batches::default();
             }
             Ok(StreamMessage::Core { epoch, number, inputs }) if epoch == self.epoch => {
                 self.batches.add(number, inputs);
                 while let Some(inputs) = self.batches.take() {
+                    if self.has_leader {
+                        self.sign = sequence;
+                    }
                     for input in inputs {
                         match input {
                             CoreInput::Event(Event::Replied { reply }) if !self.open.remove(&reply.id()) => {}
                             CoreInput::Event(event) => self.event(checker, event)?,
-                            CoreInput::State { .. } | CoreInput::HandOver { .. } => {}
+                            CoreInput::HandOver { .. } => self.has_leader = false,
+                            CoreInput::State { .. } => {}
                         }
                     }
                 }
