@@ -303,11 +303,14 @@ impl Link {
                     self.perform();
                 }
             }
-            PacketContent::Standing { next } => match next.get(&member.gateway) {
+            PacketContent::Standing { next, newest } => match next.get(&member.gateway) {
                 Some(next) => member.known_end = member.known_end.max(*next),
+                // A report from before this gateway joined may come after its number.
+                None if member.gateway > newest => {}
                 None => return self.end_all(EndReason::GivenUp),
             },
-            PacketContent::Lost { gateway, .. } if gateway == member.gateway => {
+            // The question may have been late: what it asked for has come, and is forgotten since.
+            PacketContent::Lost { gateway, first } if gateway == member.gateway && first > member.next => {
                 return self.end_all(EndReason::EffectsLost);
             }
             PacketContent::Lost { .. } | PacketContent::Welcome { .. } => {}
