@@ -178,11 +178,9 @@ async fn closed_connection_ends_what_was_made_from_it() {
     append_all(&log, "g", 0..1).await;
     let mut reader = log.read_from(state.identity, 1);
     next(&mut reader).await.unwrap();
-    let mut questions = connection.questions().await.unwrap();
     let mut subscription = connection.subscribe(vec![faf_lobby_nats::Subject::All]).await.unwrap();
     connection.clone().close(std::time::Duration::from_secs(5)).await;
     assert_eq!(next(&mut reader).await, Err(ReadError::Closed));
-    assert!(in_time(questions.next()).await.is_none());
     assert!(in_time(subscription.next()).await.is_none());
     let error = in_time(log.append(&name("g"), "x", Bytes::new())).await.unwrap_err();
     assert!(matches!(error, AppendError::Away(_)), "{error:?}");

@@ -1,11 +1,9 @@
-//! Messages that are not kept, and questions.
+//! Messages that are not kept.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use faf_lobby_nats::{
-    AskError, Connection, Limits, PublishError, Received, Settings, State, Subject, Subscription,
-};
+use faf_lobby_nats::{Connection, Limits, PublishError, Received, Settings, State, Subject, Subscription};
 use faf_testkit::services::nats::NatsServer;
 use faf_testkit::services::proxy::Proxy;
 
@@ -138,54 +136,14 @@ async fn messages_are_refused_while_the_server_is_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs nats-server; .ci/run runs it"]
-async fn questions_are_replied_to() {
-    let server = NatsServer::start();
-    let settings = settings(&server);
-    let (core, gateway) = (connect(&settings).await, connect(&settings).await);
-    let limit = Duration::from_secs(10);
-    let ask = async |text: &'static str| in_time(gateway.ask(text.into(), limit)).await;
-    assert_eq!(ask("nobody?").await, Err(AskError::Nobody));
-    let mut questions = core.questions().await.unwrap();
-    tokio::spawn(async move {
-        while let Some(question) = questions.next().await {
-            let mut reply = b"re: ".to_vec();
-            reply.extend_from_slice(&question.payload);
-            if !question.payload.is_empty() {
-                question.reply(reply.into()).await.unwrap();
-            }
-        }
-    });
-    assert_eq!(ask("one").await.unwrap(), "re: one");
-    let short = Duration::from_millis(50);
-    assert_eq!(in_time(gateway.ask(Bytes::new(), short)).await, Err(AskError::Unanswered(short)));
-    let large = gateway.ask(vec![0; 2 << 20].into(), limit).await;
-    assert!(matches!(large, Err(AskError::Unsent(PublishError::TooLarge { .. }))), "{large:?}");
-    server.kill();
-    wait_for(&gateway, |state| !state.is_connected()).await;
-    let away = ask("away?").await;
-    assert!(matches!(away, Err(AskError::Unsent(PublishError::Away(_)))), "{away:?}");
-    server.restart();
-    // Questions are taken again over the next connection.
-    let replied = async {
-        while gateway.ask("two".into(), limit).await.is_err() {
-            tokio::task::yield_now().await;
-        }
-    };
-    in_time(replied).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs nats-server; .ci/run runs it"]
 async fn two_clusters_do_not_receive_each_other() {
     let server = NatsServer::shared();
     let (one, other) = (connect(&settings(server)).await, connect(&settings(server)).await);
     let mut received = one.subscribe(vec![Subject::All, gateway("g"), Subject::Cores]).await.unwrap();
-    let _questions = other.questions().await.unwrap();
     for subject in [Subject::All, gateway("g"), Subject::Cores] {
         other.publish(&subject, "foreign".into()).unwrap();
     }
     other.flush(Duration::from_secs(10)).await;
-    assert_eq!(one.ask("?".into(), Duration::from_secs(10)).await, Err(AskError::Nobody));
     one.publish(&Subject::All, "own".into()).unwrap();
     assert_eq!(receive_text(&mut received).await, "own");
 }
