@@ -125,6 +125,7 @@ impl CoreServer {
         }
         let options = CoreOptions {
             name: name().map_err(random)?,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             world: settings.lobby(),
             times: CoreSettings::default(),
             snapshot_every: settings.snapshot_messages,
