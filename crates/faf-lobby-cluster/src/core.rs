@@ -224,8 +224,8 @@ impl Core {
         }
     }
 
-    /// Leaders of other versions up to this message of the stream are of the past: that they have led
-    /// does not end this core.
+    /// Leaders of other versions up to this message of the stream are of the past: only a sign after
+    /// it ends this core.
     #[must_use]
     pub fn after(self, past: u64) -> Self {
         Self { past, ..self }
@@ -329,6 +329,7 @@ impl Core {
                     // It may have been suspended, and have kept requests back.
                     self.ask_open();
                 }
+                self.end_if_other_version();
             }
             Output::Followed { core, number } if core == self.name => {
                 while let Some((_, at)) = self.reports.pop_front_if(|(sent, _)| *sent <= number) {
@@ -358,12 +359,7 @@ impl Core {
             if was_leading {
                 self.outputs.push_back(CoreOutput::Follows);
             }
-            let version = self.replica.leader_version().unwrap_or_default();
-            if version != self.version && self.replica.position() > self.past {
-                self.role = Role::Ended;
-                self.outputs.push_back(CoreOutput::OtherVersion(version.to_owned()));
-            }
-            return;
+            return self.end_if_other_version();
         }
         let since = if let Role::Claiming { since } = self.role { since } else { self.now };
         self.role = Role::Leading(Box::new(Leading {
@@ -378,6 +374,21 @@ impl Core {
         self.outputs.push_back(CoreOutput::Leads(epoch));
         self.report_standing();
         self.ask_open();
+    }
+
+    /// Ends if a core of another version leads, unless that was in the past.
+    fn end_if_other_version(&mut self) {
+        let version = self.replica.leader_version().unwrap_or_default();
+        let is_following = matches!(self.role, Role::Following | Role::Claiming { .. });
+        if is_following
+            && self.replica.leader().is_some()
+            && version != self.version
+            && self.replica.position() > self.past
+        {
+            let version = version.to_owned();
+            self.role = Role::Ended;
+            self.outputs.push_back(CoreOutput::OtherVersion(version));
+        }
     }
 
     /// Makes all open requests that it has not made yet.

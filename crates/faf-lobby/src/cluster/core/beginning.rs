@@ -80,7 +80,9 @@ pub(super) async fn begin(mut search: Search<'_>) -> Result<Beginning, Failure> 
                     (replica, past) = (*next, 0);
                 }
                 Waited::NobodyLeads => {
-                    tracing::warn!("no core of the other version leads any more; this one goes on from a snapshot");
+                    tracing::warn!(
+                        "no core of the other version leads any more; this one goes on from a snapshot"
+                    );
                 }
                 Waited::Again => {
                     search.other_version_leads = false;

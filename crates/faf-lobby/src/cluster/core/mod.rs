@@ -12,9 +12,9 @@ mod leading;
 pub(crate) mod server;
 mod snapshots;
 mod status;
-mod upgrade;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -149,15 +149,10 @@ impl CoreLoop {
         let Beginning { replica, bus, stream, past } = beginning::begin(search).await?;
         let requests = Requests::new(requests, duties.inbox.clone());
         let began = Instant::now();
-        let (snapshots, snapshot_work) = Snapshots::new(
-            Arc::clone(&backend),
-            stream,
-            &options,
-            replica.position(),
-            Arc::clone(&figures),
-        );
-        let core =
-            Core::new(options.name.clone(), &options.version, options.times, replica, Duration::ZERO).after(past);
+        let (snapshots, snapshot_work) =
+            Snapshots::new(Arc::clone(&backend), stream, &options, replica.position(), Arc::clone(&figures));
+        let core = Core::new(options.name.clone(), &options.version, options.times, replica, Duration::ZERO)
+            .after(past);
         Ok(Self {
             next_request: options.takes_over.then_some(Duration::ZERO),
             options,

@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use faf_lobby_cluster::{
-    CoreName, CoreSettings, GatewayEffect, Link, LinkOutput, Nonce, Replica, Snapshot,
-};
+use faf_lobby_cluster::{CoreName, CoreSettings, GatewayEffect, Link, LinkOutput, Nonce, Replica, Snapshot};
 use faf_lobby_core::{ConnId, Event};
 use faf_protocol::{ClientMessage, Country, Encode, Limits, Message, SessionNumber};
 use tokio::sync::{Barrier, mpsc, oneshot, watch};
@@ -53,6 +51,17 @@ pub(super) struct MemoryBackend {
 impl MemoryBackend {
     pub(super) fn stored(&self) -> MutexGuard<'_, BTreeMap<u64, Bytes>> {
         self.snapshots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends this number of messages that mean nothing.
+    pub(super) fn append(&self, count: u64) {
+        let bus = self.nats.gateway();
+        let begin = getrandom::u64().unwrap();
+        for number in 0..count {
+            let id = format!("{begin}-{number}");
+            let payload = Arc::from(&b"nothing"[..]);
+            bus.commands.send(BusCommand::Append { number: None, id, payload }).unwrap();
+        }
     }
 
     /// Changes all snapshots.
