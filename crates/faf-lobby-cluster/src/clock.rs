@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 /// Most by which one message moves the clock of timers: 10 s.
 ///
 /// Gateways and the leader append several times a second. If nothing was appended for longer, the
-/// stream was away or its clock was set: nobody could say anything in that time, so no time limit of
-/// a player runs in it.
+/// stream was away or its clock was set: nobody could say anything in that time, so no time limit
+/// of a player runs in it.
 pub const LONGEST_STEP: Duration = Duration::from_secs(10);
 
 /// The time of the world, computed from the times of the stream's messages alone, so that all

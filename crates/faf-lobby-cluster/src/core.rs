@@ -144,7 +144,7 @@ pub struct Divergence {
     pub parts: Vec<String>,
 }
 
-/// What a core does.
+/// Something that a core asks its host to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CoreOutput {
     /// Append this to the stream.
@@ -254,8 +254,7 @@ impl Core {
         }
     }
 
-    /// Returns whether it can do its part: it leads, or has read what was in the stream a moment
-    /// ago.
+    /// Returns whether it can do its part: it leads, or has read until a moment ago.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         match self.role() {
@@ -577,8 +576,7 @@ impl Core {
         self.flush(now);
     }
 
-    /// Sends what was collected: the effects to gateways, and the inputs of the leader to the
-    /// stream.
+    /// Sends the effects to gateways, and appends the inputs of the leader.
     pub fn flush(&mut self, now: Duration) {
         self.now = now;
         self.send_packets();
@@ -668,12 +666,12 @@ impl Core {
     fn lease_end(&self) -> Duration {
         // Several followers ask one after the other.
         let rank = self.replica.followers().keys().position(|name| *name == self.name).unwrap_or_default();
-        let patience = match (self.replica.leader(), &self.successor) {
+        let grace = match (self.replica.leader(), &self.successor) {
             (Some(_), _) => self.settings.lease,
             (None, Some(successor)) if *successor != self.name => SUCCESSOR_LEASES * self.settings.lease,
             (None, _) => Duration::ZERO,
         };
-        self.heard + patience + self.settings.lease / 16 * u32::try_from(rank).unwrap_or(u32::MAX)
+        self.heard + grace + self.settings.lease / 16 * u32::try_from(rank).unwrap_or(u32::MAX)
     }
 
     /// Time of the next report. A follower also reports at the end of the leader's lease, to know

@@ -117,7 +117,7 @@ impl From<Receivers> for Audience {
 /// An effect as JSON text, or a piece of one. A gateway's line numbers these.
 pub(crate) type Piece = Arc<RawValue>;
 
-/// What a piece holds.
+/// The content of a piece.
 #[derive(Serialize, Deserialize)]
 enum Content<E> {
     /// A whole effect.

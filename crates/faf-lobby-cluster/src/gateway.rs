@@ -20,7 +20,7 @@ use crate::sequencer::WINDOW;
 pub const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Time for which missing effects may still come by themselves: 20 ms.
-const GAP_PATIENCE: Duration = Duration::from_millis(20);
+const GAP_GRACE: Duration = Duration::from_millis(20);
 
 /// Time after which a question without a reply is asked again: 500 ms.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
@@ -103,7 +103,7 @@ struct Batch {
     payload: Arc<[u8]>,
 }
 
-/// What a gateway does.
+/// Something that a gateway asks its host to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LinkOutput {
     /// Append this to the stream. The same may come again, until it is
@@ -137,7 +137,7 @@ pub enum EndReason {
     GivenUp,
     /// Effects are lost: no core has them any more.
     EffectsLost,
-    /// The world has begun anew.
+    /// Another world has begun.
     OtherWorld,
 }
 
@@ -152,7 +152,7 @@ impl EndReason {
             Self::OutOfTouch => "out of touch with the cluster",
             Self::GivenUp => "given up by the cluster",
             Self::EffectsLost => "effects were lost",
-            Self::OtherWorld => "the lobby has begun anew",
+            Self::OtherWorld => "the lobby has begun again",
         }
     }
 }
@@ -210,8 +210,8 @@ impl Link {
         if let State::Member(member) = &self.state { Some(member) } else { None }
     }
 
-    /// Adds an event of a connection. Without a number in the cluster it is dropped: its connection
-    /// ends. Returns false, and drops the event, if it is longer than 896 KiB as JSON text.
+    /// Adds an event of a connection. While the gateway has no number, events are dropped.
+    /// Returns false, and drops the event, if it is longer than 896 KiB as JSON text.
     pub fn push(&mut self, event: &Event) -> bool {
         let State::Member(member) = &mut self.state else { return true };
         let event = to_raw_value(event).expect("events are JSON");
@@ -388,7 +388,7 @@ impl Link {
 
     fn end_all(&mut self, reason: EndReason) {
         self.state = State::Outside;
-        // What this gateway was told to do before does not matter any more.
+        // Nothing that it was to do before matters any more.
         self.outputs.clear();
         let is_leaving = self.leaving != Leaving::No;
         self.outputs.push_back(if is_leaving { LinkOutput::Left } else { LinkOutput::EndAll(reason) });
@@ -467,7 +467,7 @@ impl Member {
 
     /// Time at which missing effects are asked for.
     fn question_due(&self) -> Option<Duration> {
-        let since = self.gap_since?.1 + GAP_PATIENCE;
+        let since = self.gap_since?.1 + GAP_GRACE;
         Some(self.asked.map_or(since, |asked| asked + ASK_AGAIN))
     }
 

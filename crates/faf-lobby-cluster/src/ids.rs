@@ -54,8 +54,8 @@ impl Epoch {
     }
 }
 
-/// Random number of a world: of everything that follows from one beginning. A world that begins
-/// anew, because the stream is lost for example, has another one.
+/// Random number of a world: of everything that follows from one beginning. If the stream
+/// is lost, a new world begins, which has another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WorldId(pub u64);

@@ -1,15 +1,15 @@
 //! A lobby of several processes, as pure state machines.
 //!
 //! ```text
-//!  clients --> Link (gateway 1) --\                          /--> Link (gateway 1) --> clients
-//!  clients --> Link (gateway 2) ---+--> stream of inputs ---+---> Core A: leads, effects out
-//!                                                            \--> Core B: follows, keeps them back
+//!  clients --> Link (gateway 1) --\                        /--> Link (gateway 1) --> clients
+//!  clients --> Link (gateway 2) ---+--> stream of inputs --+--> Core A: leads, sends effects
+//!                                                          \--> Core B: follows
 //! ```
 //!
 //! The stream gives all inputs one order. Every [`Core`] applies them to its [`Replica`], so all of
-//! them have the same world; one of them, the leader, sends its effects to the gateways and makes the
-//! world's requests. A [`Link`] performs the effects of its gateway, each once and in order, whoever
-//! sends them.
+//! them have the same world. One core, the leader, sends its effects to the gateways and makes the
+//! requests of the world. A [`Link`] performs the effects of its gateway, each once and in order,
+//! also if the leader changes.
 //!
 //! No socket, clock or thread is in here. `faf-lobby` connects these machines to NATS; the
 //! simulation of `faf-testkit` connects them to a network that loses, repeats and delays.

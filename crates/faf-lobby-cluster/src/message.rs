@@ -152,8 +152,7 @@ struct Version {
 }
 
 impl<E: Serialize> StreamMessage<E> {
-    /// Returns the message as it is appended to the stream: JSON with the version of the format in
-    /// front.
+    /// Returns the message as it is appended to the stream: JSON, after the version of the format.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         serde_json::to_vec(&Envelope { faf_lobby: FORMAT, message: self })

@@ -40,7 +40,7 @@ pub enum PacketContent {
     },
     /// A gateway has joined.
     Welcome {
-        /// What it called itself.
+        /// The nonce with which it has asked.
         nonce: Nonce,
         /// Its number.
         gateway: GatewayId,

@@ -103,7 +103,7 @@ pub struct Follower {
     heard: Duration,
 }
 
-/// What a replica says about a gateway, for people.
+/// The state of a gateway, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayState {
     /// Its name.
@@ -118,7 +118,7 @@ pub struct GatewayState {
     pub kept: (usize, usize),
 }
 
-/// What follows from a message.
+/// Something that follows from a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
     /// An effect, or a piece of one, for one gateway.
@@ -139,11 +139,11 @@ pub enum Output {
     },
     /// The world has made this request, which is open now.
     Request(RequestId),
-    /// An effect for whoever hosts the world: a log line, a count, a publication.
+    /// An effect for the host of the world: a log line, a count, a publication.
     Effect(Box<Effect>),
     /// A gateway has joined, or has asked again for its number.
     Joined {
-        /// What it called itself.
+        /// The nonce with which it has asked.
         nonce: Nonce,
         /// Its number.
         gateway: GatewayId,
@@ -178,7 +178,7 @@ pub enum Output {
     },
     /// The leader has given the leadership up.
     HandedOver {
-        /// The core that shall lead; `None` if any may.
+        /// The core that must lead; `None` if any may.
         to: Option<CoreName>,
     },
     /// The leader's state had these hashes.

@@ -2,9 +2,11 @@
 //! can say in what.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, BufWriter, Write};
 
-use serde::Serialize;
+use serde::ser::{Error as _, Impossible, SerializeStruct};
+use serde::{Serialize, Serializer};
+use serde_json::Error;
 use sha2::{Digest, Sha256};
 
 /// Hashes by the names of the parts.
@@ -13,111 +15,129 @@ pub type Parts = BTreeMap<String, String>;
 /// Number of bytes of a hash that are kept.
 const HASH_BYTES: usize = 8;
 
-/// Returns the hash of each member of a value that serialises as an object.
+/// Returns the hash of the JSON text of each member of a struct.
 pub(crate) fn hash_parts(value: &impl Serialize) -> Parts {
-    let mut writer = PartsWriter::default();
-    serde_json::to_writer(&mut writer, value)
-        .expect("the state is JSON: its maps have text or numbers as keys");
-    writer.parts
+    value.serialize(Members::default()).expect("the state is a struct, and JSON")
 }
 
-/// Splits the JSON text of an object into its members while it is written, and hashes each: the
-/// text of a large lobby is never in memory.
+/// A serializer of structs, which hashes each member by itself. The text of a member is never in
+/// memory.
 #[derive(Default)]
-struct PartsWriter {
-    parts: Parts,
-    /// Number of objects and arrays around the current byte.
-    depth: usize,
-    in_text: bool,
-    is_escaped: bool,
-    /// The name of the current member as it is read; it ends with the colon after it.
-    name: Vec<u8>,
-    has_name: bool,
-    hash: Sha256,
-}
+struct Members(Parts);
 
-impl PartsWriter {
-    /// Handles a byte outside texts. Returns whether it belongs to the value of a member.
-    fn structure(&mut self, byte: u8) -> bool {
-        match byte {
-            b'{' | b'[' => {
-                self.depth += 1;
-                self.depth > 1
-            }
-            b'}' | b']' => {
-                self.depth -= 1;
-                if self.depth == 0 {
-                    self.end_member();
-                }
-                self.depth > 0
-            }
-            b':' if self.depth == 1 => {
-                self.has_name = true;
-                false
-            }
-            b',' if self.depth == 1 => {
-                self.end_member();
-                false
-            }
-            _ => true,
-        }
-    }
+struct Hasher(Sha256);
 
-    fn end_member(&mut self) {
-        if !self.has_name {
-            return;
-        }
-        let name = String::from_utf8_lossy(&self.name).into_owned();
-        let hash = std::mem::take(&mut self.hash).finalize();
-        self.parts.insert(name, hex(&hash[..HASH_BYTES]));
-        self.name.clear();
-        self.has_name = false;
-    }
-}
-
-impl io::Write for PartsWriter {
+impl Write for Hasher {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Beginning of the bytes of the current value that are not hashed yet.
-        let mut begin = 0;
-        for (at, byte) in bytes.iter().copied().enumerate() {
-            let before = (self.depth, self.has_name);
-            let is_value = if self.in_text {
-                match byte {
-                    _ if self.is_escaped => self.is_escaped = false,
-                    b'\\' => self.is_escaped = true,
-                    b'"' => self.in_text = false,
-                    _ => {}
-                }
-                if !self.has_name && self.in_text {
-                    self.name.push(byte);
-                }
-                self.has_name
-            } else if byte == b'"' {
-                self.in_text = true;
-                self.has_name
-            } else {
-                let ends = self.depth == 1 && matches!(byte, b',' | b'}');
-                if ends && before.1 {
-                    self.hash.update(&bytes[begin..at]);
-                }
-                let is_value = self.structure(byte) && before.1;
-                if ends {
-                    begin = at + 1;
-                }
-                is_value
-            };
-            if !is_value {
-                begin = at + 1;
-            }
-        }
-        if self.has_name {
-            self.hash.update(&bytes[begin.min(bytes.len())..]);
-        }
+        self.0.update(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl SerializeStruct for Members {
+    type Ok = Parts;
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+        let mut text = BufWriter::new(Hasher(Sha256::new()));
+        serde_json::to_writer(&mut text, value)?;
+        let Hasher(hash) = text.into_inner().map_err(|error| Error::io(error.into()))?;
+        self.0.insert(name.to_owned(), hex(&hash.finalize()[..HASH_BYTES]));
+        Ok(())
+    }
+
+    fn end(self) -> Result<Parts, Error> {
+        Ok(self.0)
+    }
+}
+
+/// Everything but a struct is refused.
+macro_rules! refuse {
+    ($($method:ident($($type:ty),*);)*) => {
+        $(
+            fn $method(self, $(_: $type),*) -> Result<Parts, Error> {
+                Err(Error::custom("not a struct"))
+            }
+        )*
+    };
+    (compound $($method:ident($($type:ty),*) -> $compound:ident;)*) => {
+        $(
+            fn $method(self, $(_: $type),*) -> Result<Self::$compound, Error> {
+                Err(Error::custom("not a struct"))
+            }
+        )*
+    };
+}
+
+impl Serializer for Members {
+    type Ok = Parts;
+    type Error = Error;
+    type SerializeSeq = Impossible<Parts, Error>;
+    type SerializeTuple = Impossible<Parts, Error>;
+    type SerializeTupleStruct = Impossible<Parts, Error>;
+    type SerializeTupleVariant = Impossible<Parts, Error>;
+    type SerializeMap = Impossible<Parts, Error>;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = Impossible<Parts, Error>;
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Error> {
+        Ok(self)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<Parts, Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Parts, Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<Parts, Error> {
+        Err(Error::custom("not a struct"))
+    }
+
+    refuse! {
+        serialize_bool(bool);
+        serialize_i8(i8);
+        serialize_i16(i16);
+        serialize_i32(i32);
+        serialize_i64(i64);
+        serialize_u8(u8);
+        serialize_u16(u16);
+        serialize_u32(u32);
+        serialize_u64(u64);
+        serialize_f32(f32);
+        serialize_f64(f64);
+        serialize_char(char);
+        serialize_str(&str);
+        serialize_bytes(&[u8]);
+        serialize_none();
+        serialize_unit();
+        serialize_unit_struct(&'static str);
+        serialize_unit_variant(&'static str, u32, &'static str);
+    }
+
+    refuse! { compound
+        serialize_seq(Option<usize>) -> SerializeSeq;
+        serialize_tuple(usize) -> SerializeTuple;
+        serialize_tuple_struct(&'static str, usize) -> SerializeTupleStruct;
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> SerializeTupleVariant;
+        serialize_map(Option<usize>) -> SerializeMap;
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> SerializeStructVariant;
     }
 }
 
@@ -128,22 +148,28 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
+    #[derive(Serialize)]
+    struct Inner {
+        number: u32,
+        list: Vec<Option<u8>>,
+    }
+
+    #[derive(Serialize)]
+    struct Wrapper(Inner);
+
     #[test]
-    fn each_member_has_a_hash_of_its_value() {
+    fn each_member_has_the_hash_of_its_text() {
         let hash = |text: &str| hex(&Sha256::digest(text)[..HASH_BYTES]);
-        let value = json!({"a": 1, "b": {"a": [1, {"x": "}"}], "c": "\",\\"}, "c": [], "d": "text:,"});
-        let parts = hash_parts(&value);
-        let expected: Parts = value
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(name, value)| (name.clone(), hash(&value.to_string())))
-            .collect();
-        assert_eq!(parts, expected);
-        assert!(hash_parts(&json!({})).is_empty());
+        let parts = hash_parts(&Wrapper(Inner { number: 7, list: vec![Some(1), None] }));
+        let expected = [("number", hash("7")), ("list", hash("[1,null]"))];
+        assert_eq!(parts, expected.map(|(name, hash)| (name.to_owned(), hash)).into());
+    }
+
+    #[test]
+    fn other_values_are_refused() {
+        assert!([1].serialize(Members::default()).is_err());
+        assert!("text".serialize(Members::default()).is_err());
     }
 }

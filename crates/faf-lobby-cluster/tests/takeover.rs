@@ -19,7 +19,7 @@ struct Cluster {
     store: FakeStore,
     cores: Vec<Running>,
     links: Vec<Link>,
-    /// What clients were sent: the names of messages, by connection.
+    /// The messages that clients were sent: the names of messages, by connection.
     sent: BTreeMap<ConnId, Vec<String>>,
     ended: Vec<EndReason>,
     /// Whether packets of cores are lost.
@@ -283,7 +283,7 @@ fn connections_of_a_gateway_that_is_silent_end() {
     cluster.run_for(Duration::from_secs(50));
     assert_eq!(cluster.cores[0].core.replica().world().player_count(), 1);
     assert_eq!(cluster.cores[0].core.replica().gateways().count(), 1);
-    // It hears that it was given up, and its clients go elsewhere.
+    // It is told that it was given up, and its clients go elsewhere.
     cluster.links.push(silent);
     cluster.run_for(Duration::from_secs(1));
     assert!(matches!(cluster.ended[..], [EndReason::OutOfTouch | EndReason::GivenUp]), "{:?}", cluster.ended);

@@ -39,7 +39,7 @@ mod with_nats {
     use super::{Commands, Failure, Settings};
     use crate::cli::print_line;
     use crate::cluster::bus::{Bus, BusCommand, BusEvent};
-    use crate::cluster::connect;
+    use crate::cluster::nats::Nats;
     use crate::cluster::questions::{Answer, AnswerContent, CoreStatus, Question, QuestionContent};
     use crate::exit_code;
 
@@ -61,7 +61,8 @@ mod with_nats {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let bus = connect(settings).await?;
+            let nats = Nats::connect(settings, "faf-lobby cluster").await?;
+            let bus = nats.gateway_bus().await?;
             match command.unwrap_or(Commands::Status) {
                 Commands::Status => status(bus).await,
                 Commands::HandOver { to } => hand_over(bus, to.map(CoreName)).await,

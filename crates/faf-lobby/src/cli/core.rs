@@ -18,6 +18,8 @@ pub(super) fn run(
 
 #[cfg(feature = "nats")]
 mod with_nats {
+    use std::sync::Arc;
+
     use anyhow::anyhow;
 
     use super::{Effective, Failure, Problems};
@@ -27,7 +29,7 @@ mod with_nats {
     };
     use crate::cli::signals::Signals;
     use crate::cluster::core::server::CoreServer;
-    use crate::cluster::{self};
+    use crate::cluster::nats::Nats;
     use crate::config::Settings;
     use crate::exit_code;
     use crate::ops::log::Log;
@@ -58,11 +60,12 @@ mod with_nats {
         let (shown, path, cluster) =
             (settings.banner, settings.websocket_path.clone(), settings.cluster.clone());
         let started = async {
-            let backend = cluster::backend(&settings).await?;
-            CoreServer::start(settings, backend, takes_over).await
+            let nats = Nats::connect(&settings, "faf-lobby core").await?;
+            let backend = Arc::new(nats.clone());
+            Ok::<_, Failure>((nats, CoreServer::start(settings, backend, takes_over).await?))
         };
-        let core = tokio::select! {
-            core = started => core?,
+        let (nats, core) = tokio::select! {
+            started = started => started?,
             // It may be waiting for the cluster or the database.
             () = signals.end() => return Ok(()),
         };
@@ -80,6 +83,8 @@ mod with_nats {
         print_banner(shown, core.listening(), &path, &text);
         let handles =
             Handles { shutdown: core.shutdown(), reconfigure: core.reconfigure(), pulse: core.pulse() };
-        attend(handles, core.wait(), signals, reload).await
+        let ended = attend(handles, core.wait(), signals, reload).await;
+        nats.close().await;
+        ended
     }
 }

@@ -25,7 +25,7 @@ mod with_nats {
         Handles, attend, log_listening, log_settings, print_banner, run_to_the_end, urls,
     };
     use crate::cli::signals::Signals;
-    use crate::cluster::{self, server::GatewayServer};
+    use crate::cluster::{nats::Nats, server::GatewayServer};
     use crate::config::Settings;
     use crate::exit_code;
     use crate::ops::log::Log;
@@ -63,11 +63,12 @@ mod with_nats {
         let (shown, path, cluster) =
             (settings.banner, settings.websocket_path.clone(), settings.cluster.clone());
         let started = async {
-            let bus = cluster::connect(&settings).await?;
-            GatewayServer::start(settings, bus).await
+            let nats = Nats::connect(&settings, "faf-lobby gateway").await?;
+            let bus = nats.gateway_bus().await?;
+            Ok::<_, Failure>((nats, GatewayServer::start(settings, bus).await?))
         };
-        let gateway = tokio::select! {
-            gateway = started => gateway?,
+        let (nats, gateway) = tokio::select! {
+            started = started => started?,
             // It may be waiting for the cluster.
             () = signals.end() => return Ok(()),
         };
@@ -84,6 +85,8 @@ mod with_nats {
             reconfigure: gateway.reconfigure(),
             pulse: gateway.pulse(),
         };
-        attend(handles, gateway.wait(), signals, reload).await
+        let ended = attend(handles, gateway.wait(), signals, reload).await;
+        nats.close().await;
+        ended
     }
 }

@@ -8,11 +8,11 @@ use faf_lobby_cluster::GatewayId;
 use faf_lobby_core::Timestamp;
 use tokio::sync::mpsc;
 
-/// Most events of the bus that wait for the loop of a process. While there are as many, nothing more
-/// is read.
+/// Most events of the bus that wait for the loop of a process. While there are as many, nothing
+/// more is read.
 pub(crate) const BUS_EVENTS: usize = 1024;
 
-/// What a process asks its bus to do. Commands are carried out in order.
+/// Something that a process asks its bus to do. Commands are carried out in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BusCommand {
     /// Append a message to the stream. The bus tries once; a message with a number is followed by
@@ -36,7 +36,7 @@ pub(crate) enum BusCommand {
     ListenAs(GatewayId),
 }
 
-/// What a process hears from its bus.
+/// Something that a bus tells its process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BusEvent {
     /// The next message of the stream; only for cores, which read it from the position that they
@@ -72,8 +72,7 @@ pub(crate) enum BusEvent {
 /// The ends of a bus that a process holds.
 #[derive(Debug)]
 pub(crate) struct Bus {
-    /// Takes commands; never waits. What a process has sent and is not carried out is bounded by
-    /// what it is allowed to have unacknowledged.
+    /// Takes commands; never waits. A process bounds the number of those that are not acknowledged.
     pub(crate) commands: mpsc::UnboundedSender<BusCommand>,
     /// Events, in order.
     pub(crate) events: mpsc::Receiver<BusEvent>,

@@ -5,6 +5,7 @@
 mod bad_input;
 mod before_login;
 mod broker;
+mod cluster;
 mod crowds;
 mod few_files;
 mod games;
@@ -19,6 +20,7 @@ mod locked_database;
 mod login_pages;
 mod mariadb;
 mod monitoring;
+mod pairs;
 mod ports;
 mod proxies;
 mod reading;

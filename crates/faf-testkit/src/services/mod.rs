@@ -4,5 +4,7 @@
 //! Tests that use them are ignored by default, with the reason `needs <program>; .ci/run runs it`.
 
 pub mod mariadb;
+#[cfg(feature = "nats")]
+pub mod nats;
 pub mod proxy;
 pub mod rabbitmq;

@@ -12,9 +12,9 @@ use faf_testkit::serving::Serving;
 use tempfile::NamedTempFile;
 use tokio::sync::watch;
 
-use super::checks::check_results;
 use super::parts::Parts;
-use super::players::{Pair, Player, name};
+
+use crate::pairs::{Pair, Player, check_results, name};
 use crate::support::{get, soon};
 
 /// The log says this once all connections that have failed are used again.

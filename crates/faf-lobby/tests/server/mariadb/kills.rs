@@ -11,16 +11,15 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use faf_lobby::store::facts::Facts;
-use faf_testkit::services::mariadb::MariaServer;
+use faf_testkit::services::mariadb::{Database, MariaServer};
 use faf_testkit::services::rabbitmq::{self, RabbitMq};
 use faf_testkit::serving::Serving;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::checks::check_results;
 use super::parts::Parts;
-use super::players::{Pair, random};
+use crate::pairs::{Pair, check_results, random};
 use crate::support::soon;
 
 /// Environment variable with the number of times that the server is killed.
@@ -95,7 +94,7 @@ async fn results_and_messages_for_the_broker_survive_kills_at_random_moments() {
         drop(server);
         pairs = playing.join_all().await.into_iter().map(|(pair, _)| pair).collect();
         for pair in &mut pairs {
-            pair.look(&parts.database);
+            look(pair, &parts.database);
             if let Some(game) = &pair.game {
                 live += 1;
                 unacknowledged += game.left.iter().map(VecDeque::len).sum::<usize>();
@@ -111,6 +110,21 @@ async fn results_and_messages_for_the_broker_survive_kills_at_random_moments() {
         facts.games.len(),
     );
     assert!(live > kills / 2, "the games did not end while the server was killed");
+}
+
+/// Learns from the database what has become of the game when the server was killed.
+fn look(pair: &mut Pair, database: &Database) {
+    let Some(game) = &mut pair.game else { return };
+    let row =
+        database.rows(&format!("SELECT host, endTime IS NOT NULL FROM game_stats WHERE id = {}", game.id));
+    // The next server gives the id of a game that was not launched to another one.
+    let row = row.first().and_then(|row| row.strip_prefix(&format!("{} ", pair.ids[0])));
+    assert!(row.is_some() || !game.is_launched, "the launch of game {} was acknowledged", game.id);
+    match row {
+        None => pair.game = None,
+        Some("0") => game.is_launched = true,
+        Some(_) => pair.played.extend(pair.game.take().map(|game| game.id)),
+    }
 }
 
 /// Checks the messages of the queue, and returns the number of those that came before.

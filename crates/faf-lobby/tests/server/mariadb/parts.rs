@@ -10,8 +10,8 @@ use faf_testkit::services::mariadb::{self, Database, MariaServer};
 use faf_testkit::services::rabbitmq::{self, RabbitMq};
 use serde_json::{Value, json};
 
-use super::players::name;
 use crate::games::MAP;
+use crate::pairs::name;
 
 /// A database, and perhaps a broker, for servers in processes of their own.
 pub(super) struct Parts {

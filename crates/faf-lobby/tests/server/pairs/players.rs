@@ -5,7 +5,6 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use faf_protocol::{GameId, Message, WireFormat};
-use faf_testkit::services::mariadb::Database;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -16,18 +15,18 @@ const QUESTION: &str = r#"{"command":"ask_session","user_agent":"downlords-faf-c
 
 /// The connection has ended, because the server was killed.
 #[derive(Debug)]
-pub(super) struct Cut;
+pub(crate) struct Cut;
 
 /// A number below a limit.
-pub(super) fn random(limit: u64) -> u64 {
+pub(crate) fn random(limit: u64) -> u64 {
     RandomState::new().build_hasher().finish() % limit
 }
 
 /// A player who is logged in.
-pub(super) struct Player(Client);
+pub(crate) struct Player(Client);
 
 impl Player {
-    pub(super) async fn log_in(address: &str, name: &str) -> Result<Self, Cut> {
+    pub(crate) async fn log_in(address: &str, name: &str) -> Result<Self, Cut> {
         let stream = TcpStream::connect(address).await.map_err(|_| Cut)?;
         let client = Client::over(stream, WireFormat::SimpleJson, "/", &[]).await.map_err(|_| Cut)?;
         let mut player = Self(client);
@@ -39,17 +38,17 @@ impl Player {
         Ok(player)
     }
 
-    pub(super) async fn send(&mut self, message: &str) -> Result<(), Cut> {
+    pub(crate) async fn send(&mut self, message: &str) -> Result<(), Cut> {
         let message: Message = message.parse().unwrap();
         soon(message.as_str(), self.0.writer.send(&message)).await.map_err(|_| Cut)
     }
 
-    pub(super) async fn play(&mut self, (command, args): (&str, &str)) -> Result<(), Cut> {
+    pub(crate) async fn play(&mut self, (command, args): (&str, &str)) -> Result<(), Cut> {
         self.send(&format!(r#"{{"command":"{command}","target":"game","args":[{args}]}}"#)).await
     }
 
     /// Returns the next message with this command.
-    pub(super) async fn receive(&mut self, command: &str) -> Result<Value, Cut> {
+    pub(crate) async fn receive(&mut self, command: &str) -> Result<Value, Cut> {
         soon(command, async {
             loop {
                 let message = self.0.reader.read().await.map_err(|_| Cut)?;
@@ -61,28 +60,28 @@ impl Player {
         .await
     }
 
-    pub(super) async fn settle(&mut self) -> Result<(), Cut> {
+    pub(crate) async fn settle(&mut self) -> Result<(), Cut> {
         self.send(QUESTION).await?;
         self.receive("session").await.map(drop)
     }
 }
 
 /// Two players, who play one game after the other; the first is the host.
-pub(super) struct Pair {
-    pub(super) ids: [u32; 2],
-    pub(super) game: Option<Playing>,
+pub(crate) struct Pair {
+    pub(crate) ids: [u32; 2],
+    pub(crate) game: Option<Playing>,
     /// Games that were played to their end.
-    pub(super) played: Vec<GameId>,
+    pub(crate) played: Vec<GameId>,
     /// Number of acknowledged messages of all pairs.
     acknowledged: Arc<watch::Sender<u64>>,
 }
 
 /// A game of a pair.
-pub(super) struct Playing {
-    id: GameId,
-    is_launched: bool,
+pub(crate) struct Playing {
+    pub(crate) id: GameId,
+    pub(crate) is_launched: bool,
     /// Messages after the launch that each player has not sent, or that are not acknowledged.
-    pub(super) left: [VecDeque<(&'static str, &'static str)>; 2],
+    pub(crate) left: [VecDeque<(&'static str, &'static str)>; 2],
 }
 
 impl Playing {
@@ -107,7 +106,7 @@ pub(super) fn host_wins(game: GameId) -> bool {
 }
 
 impl Pair {
-    pub(super) fn new(number: u32, acknowledged: Arc<watch::Sender<u64>>) -> Self {
+    pub(crate) fn new(number: u32, acknowledged: Arc<watch::Sender<u64>>) -> Self {
         Self { ids: [2 * number + 1, 2 * number + 2], game: None, played: Vec::new(), acknowledged }
     }
 
@@ -116,7 +115,7 @@ impl Pair {
     }
 
     /// Plays until the server is killed, or only the game that has begun.
-    pub(super) async fn play(&mut self, address: &str, only_this_game: bool) -> Result<(), Cut> {
+    pub(crate) async fn play(&mut self, address: &str, only_this_game: bool) -> Result<(), Cut> {
         let [mut host, mut guest] = [
             Player::log_in(address, &name(self.ids[0])).await?,
             Player::log_in(address, &name(self.ids[1])).await?,
@@ -141,7 +140,7 @@ impl Pair {
     }
 
     /// Launches a game.
-    pub(super) async fn begin(&mut self, host: &mut Player, guest: &mut Player) -> Result<(), Cut> {
+    pub(crate) async fn begin(&mut self, host: &mut Player, guest: &mut Player) -> Result<(), Cut> {
         let id = self.open_lobby(host, guest).await?;
         let game = self.game.insert(Playing::new(id));
         host.play(("GameState", r#""Launching""#)).await?;
@@ -182,7 +181,7 @@ impl Pair {
     }
 
     /// Sends the messages that are left, all at once or one after the other.
-    pub(super) async fn finish(&mut self, mut players: [&mut Player; 2]) -> Result<(), Cut> {
+    pub(crate) async fn finish(&mut self, mut players: [&mut Player; 2]) -> Result<(), Cut> {
         let is_hasty = random(2) == 0;
         let game = self.game.as_mut().unwrap();
         if is_hasty {
@@ -208,23 +207,8 @@ impl Pair {
         self.played.extend(self.game.take().map(|game| game.id));
         Ok(())
     }
-
-    /// Learns from the database what has become of the game when the server was killed.
-    pub(super) fn look(&mut self, database: &Database) {
-        let Some(game) = &mut self.game else { return };
-        let row = database
-            .rows(&format!("SELECT host, endTime IS NOT NULL FROM game_stats WHERE id = {}", game.id));
-        // The next server gives the id of a game that was not launched to another one.
-        let row = row.first().and_then(|row| row.strip_prefix(&format!("{} ", self.ids[0])));
-        assert!(row.is_some() || !game.is_launched, "the launch of game {} was acknowledged", game.id);
-        match row {
-            None => self.game = None,
-            Some("0") => game.is_launched = true,
-            Some(_) => self.played.extend(self.game.take().map(|game| game.id)),
-        }
-    }
 }
 
-pub(super) fn name(player: u32) -> String {
+pub(crate) fn name(player: u32) -> String {
     format!("Player{player}")
 }

@@ -8,7 +8,7 @@ use faf_protocol::{GameId, PlayerId};
 use super::players::{Pair, host_wins};
 
 /// Checks that every game is stored with its results, and was rated once.
-pub(super) fn check_results(facts: &Facts, pairs: &[Pair]) {
+pub(crate) fn check_results(facts: &Facts, pairs: &[Pair]) {
     let played: BTreeSet<GameId> = pairs.iter().flat_map(|pair| pair.played.iter().copied()).collect();
     assert_eq!(facts.games.iter().map(|game| game.id).collect::<BTreeSet<_>>(), played);
     for game in &facts.games {

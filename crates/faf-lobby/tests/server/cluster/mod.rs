@@ -1,0 +1,4 @@
+//! A lobby of several processes with NATS between them, as real processes.
+
+mod drill;
+mod parts;
