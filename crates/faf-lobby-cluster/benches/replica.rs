@@ -41,7 +41,11 @@ impl Rig {
         let replica = Replica::begin(WorldId(1), settings, store.beginning(), BEGINNING, 0);
         let mut rig =
             Self { replica, store, sequence: 0, gateway: GatewayId(1), batches: (0, 0), effects: 0 };
-        rig.append(&StreamMessage::Lead { core: CoreName("bench".to_owned()), epoch: Epoch(1) });
+        rig.append(&StreamMessage::Lead {
+            core: CoreName("bench".to_owned()),
+            version: "0.1.0".to_owned(),
+            epoch: Epoch(1),
+        });
         rig.append(&StreamMessage::Join { nonce: Nonce(1), name: "bench".to_owned() });
         rig
     }

@@ -129,8 +129,12 @@ pub(super) async fn newest_snapshot(
     let positions = patiently(|| backend.snapshots()).await?;
     let mut first_problem = None;
     for position in positions {
-        let bytes = patiently(|| backend.snapshot(position)).await?;
-        let problem = match usable(&bytes, stream, world) {
+        let read = match patiently(|| backend.snapshot(position)).await {
+            Ok(bytes) => usable(&bytes, stream, world),
+            // It is damaged, or was removed because there are newer ones.
+            Err(failure) => Err(failure.to_string()),
+        };
+        let problem = match read {
             Ok(Usable::Yes(replica)) => return Ok(Some(*replica)),
             Ok(Usable::Foreign(reason)) => {
                 tracing::info!(position, reason, "a snapshot is not of this world");

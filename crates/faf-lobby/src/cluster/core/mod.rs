@@ -8,6 +8,7 @@
 
 mod appends;
 mod beginning;
+mod divergence;
 mod leading;
 pub(crate) mod server;
 mod snapshots;
@@ -17,6 +18,7 @@ mod tests;
 mod upgrade;
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +69,8 @@ pub(crate) struct CoreOptions {
     pub(crate) times: CoreSettings,
     /// Number of messages after which a snapshot is written.
     pub(crate) snapshot_every: u64,
+    /// Folder for what shows why the state of this core differs from the leader's.
+    pub(crate) evidence: PathBuf,
     /// Whether it asks the leader to hand over, once it is ready.
     pub(crate) takes_over: bool,
 }
@@ -539,14 +543,28 @@ impl CoreLoop {
         match end {
             End::Asked => Ok(()),
             End::Failed(failure) => Err(failure),
-            End::Diverged(Divergence { last_equal, position, parts }) => {
+            End::Diverged(divergence) => {
+                let (version, folder) = (&self.options.version, &self.options.evidence);
+                let kept =
+                    divergence::keep(folder, &self.backend, &self.core, &divergence, version, self.stream);
+                let kept = kept.await.map_or_else(
+                    |problem| format!("not all that shows why could be kept in {problem}"),
+                    |folder| format!("what shows why is in {}", folder.display()),
+                );
+                let Divergence { last_equal, position, parts } = divergence;
                 let parts = parts.join(", ");
-                tracing::error!(last_equal, position, parts, "this core has another state than the leader");
+                tracing::error!(
+                    last_equal,
+                    position,
+                    parts,
+                    kept,
+                    "this core has another state than the leader"
+                );
                 Err(Failure::new(
                     exit_code::DIVERGED,
                     anyhow::anyhow!(
                         "the state of this core differs from the leader's after message {position} (in {parts}); they \
-                         were equal after message {last_equal}. The leader goes on"
+                         were equal after message {last_equal}. The leader goes on; {kept}"
                     ),
                 ))
             }

@@ -1,6 +1,7 @@
 //! A cluster in one process: a stream and snapshots in memory, cores, and a gateway without sockets.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -144,6 +145,7 @@ pub(super) fn options(name: &str, lease: Duration) -> CoreOptions {
         world: faf_lobby_core::Settings::default(),
         times: CoreSettings { lease, ..CoreSettings::default() },
         snapshot_every: 1_000_000,
+        evidence: PathBuf::from("/nonexistent"),
         takes_over: false,
     }
 }

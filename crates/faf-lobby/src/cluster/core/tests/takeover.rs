@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use faf_lobby_cluster::Snapshot;
 use faf_lobby_core::Event;
 
 use super::rig::{LONG, MemoryBackend, Running, SHORT, TestGateway, options};
@@ -103,8 +104,10 @@ async fn only_the_leader_executes_orders_of_operators() {
 #[tokio::test]
 async fn core_whose_world_differs_ends_and_says_so() {
     let (backend, store) = (MemoryBackend::default(), Store::in_memory());
+    let folder = tempfile::tempdir().unwrap();
     let compared = |name: &str| {
         let mut options = options(name, LONG);
+        options.evidence = folder.path().to_owned();
         options.times.compare_every = 20;
         options
     };
@@ -123,5 +126,11 @@ async fn core_whose_world_differs_ends_and_says_so() {
     };
     assert_eq!(failure.code, crate::exit_code::DIVERGED);
     assert!(failure.to_string().contains("cluster.clock"), "{failure}");
+    let kept = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    assert!(failure.to_string().contains(&kept.display().to_string()), "{failure}");
+    let [before, after] = ["before.snapshot", "after.snapshot"]
+        .map(|name| Snapshot::decode(&std::fs::read(kept.join(name)).unwrap()).unwrap().replica.position());
+    let messages = std::fs::read_to_string(kept.join("messages.jsonl")).unwrap();
+    assert_eq!(messages.lines().count() as u64, after - before);
     assert_eq!(one.status().await.role, "leads");
 }
