@@ -43,7 +43,7 @@ impl Rig {
             Self { replica, store, sequence: 0, gateway: GatewayId(1), batches: (0, 0), effects: 0 };
         rig.append(&StreamMessage::Lead {
             core: CoreName("bench".to_owned()),
-            version: String::new(),
+            version: "0.1.0".to_owned(),
             epoch: Epoch(1),
             after: 0,
         });

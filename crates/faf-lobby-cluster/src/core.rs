@@ -234,8 +234,8 @@ impl Core {
         }
     }
 
-    /// Leaders of other versions up to this message of the stream are of the past: that they have led
-    /// does not end this core.
+    /// Leaders of other versions up to this message of the stream are of the past: only a sign after
+    /// it ends this core.
     #[must_use]
     pub fn after(self, past: u64) -> Self {
         Self { past, ..self }
@@ -349,6 +349,7 @@ impl Core {
                     // It may have been suspended, and have kept requests back.
                     self.ask_open();
                 }
+                self.end_if_other_version();
             }
             Output::Followed { core, number } if core == self.name => {
                 while let Some((_, at)) = self.reports.pop_front_if(|(sent, _)| *sent <= number) {
@@ -378,12 +379,7 @@ impl Core {
             if was_leading {
                 self.outputs.push_back(CoreOutput::Follows);
             }
-            let version = self.replica.leader_version().unwrap_or_default();
-            if version != self.version && self.replica.position() > self.past {
-                self.role = Role::Ended;
-                self.outputs.push_back(CoreOutput::OtherVersion(version.to_owned()));
-            }
-            return;
+            return self.end_if_other_version();
         }
         // It may have asked several times, and not know which message counts. If it was long on its
         // way, the core must first see a sign of its own before it knows that it leads.
@@ -401,6 +397,21 @@ impl Core {
         self.outputs.push_back(CoreOutput::Leads(epoch));
         self.report_standing();
         self.ask_open();
+    }
+
+    /// Ends if a core of another version leads, unless that was in the past.
+    fn end_if_other_version(&mut self) {
+        let version = self.replica.leader_version().unwrap_or_default();
+        let is_following = matches!(self.role, Role::Following | Role::Claiming { .. });
+        if is_following
+            && self.replica.leader().is_some()
+            && version != self.version
+            && self.replica.position() > self.past
+        {
+            let version = version.to_owned();
+            self.role = Role::Ended;
+            self.outputs.push_back(CoreOutput::OtherVersion(version));
+        }
     }
 
     /// Makes all open requests that it has not made yet.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use faf_lobby_cluster::{
     Core, CoreName, CoreOutput, CoreRole, CoreSettings, EndReason, Epoch, GatewayEffect, Link, LinkOutput,
-    Nonce, Replica, Snapshot, WorldId,
+    Nonce, Replica, Snapshot, StreamMessage, WorldId,
 };
 use faf_lobby_core::{ConnId, Event, Settings, Timestamp};
 use faf_protocol::{ClientMessage, Country, Encode, Limits, Message, ServerMessage, SessionNumber};
@@ -287,4 +287,45 @@ fn connections_of_a_gateway_that_is_silent_end() {
     cluster.links.push(silent);
     cluster.run_for(Duration::from_secs(1));
     assert!(matches!(cluster.ended[..], [EndReason::OutOfTouch | EndReason::GivenUp]), "{:?}", cluster.ended);
+}
+
+#[test]
+fn leader_without_a_stream_appends_no_more_than_replicas_take() {
+    let mut cluster = Cluster::new();
+    let core = &mut cluster.cores[0].core;
+    let mut appended = 0;
+    for millisecond in (0..600_000).step_by(100) {
+        let now = cluster.now + Duration::from_millis(millisecond);
+        core.event(Event::Kicked { player: faf_protocol::PlayerId(1), reason: String::new() });
+        core.flush(now);
+        core.handle_timeout(now);
+        // The loop of a core sleeps until then.
+        assert!(core.next_timeout() > now, "it does not wait");
+        appended += std::iter::from_fn(|| core.poll())
+            .filter(|output| matches!(output, CoreOutput::Append { must_be_stored: true, .. }))
+            .count();
+    }
+    assert_eq!(appended, 128);
+}
+
+#[test]
+fn world_that_is_not_the_first_to_be_stored_ends_and_is_never_led() {
+    let mut cluster = Cluster::new();
+    let begin =
+        |world: u64, is_stored: bool| StreamMessage::<Event>::Begin { world: WorldId(world), is_stored };
+    let replica = |world: u64| {
+        let store = FakeStore::with_accounts(["Ada"]);
+        Replica::begin(WorldId(world), Settings::default(), store.beginning(), BEGINNING, 0).unsettled()
+    };
+    cluster.cores.clear();
+    cluster.stream.clear();
+    cluster.start("one", replica(1));
+    cluster.start("two", replica(2));
+    for message in [begin(2, false), begin(1, false), begin(1, true)] {
+        let utc = cluster.utc();
+        cluster.stream.push((utc, message.encode()));
+    }
+    cluster.run_for(Duration::from_secs(1));
+    assert_eq!(cluster.leaders(), ["one"]);
+    assert_eq!(cluster.cores[1].core.role(), CoreRole::Ended);
 }

@@ -132,6 +132,35 @@ fn server_that_lost_its_database_writes_nothing() {
     });
 }
 
+#[test]
+#[ignore = "needs mariadbd; .ci/run runs it"]
+fn cores_share_a_database_and_no_server_is_beside_them() {
+    let fixture = Fixture::new(146);
+    block_on(async {
+        let core = async || Owner::take(&fixture.options, Share::WithCores, Duration::ZERO, |_| {}).await;
+        let (first, second) = (core().await.unwrap(), core().await.unwrap());
+        assert!(owner(&fixture.options).is_some());
+        let refused = take(&fixture.options, Duration::ZERO).await.unwrap_err();
+        assert!(
+            matches!(&refused, OwnerError::Taken { holder, .. } if holder.contains("of lobby@127.0.0.1")),
+            "{refused}"
+        );
+        // Both may write.
+        let mut season = Season::default();
+        plant(&fixture.open(), SEED).await;
+        for owner in [&first, &second] {
+            let store = fixture.open();
+            store.write_only_as(owner);
+            let game = season.play(1);
+            put(&store, game.id, game.launch()).await.unwrap();
+        }
+        drop((first, second));
+        let server = take(&fixture.options, Duration::from_secs(30)).await.unwrap();
+        assert!(matches!(core().await, Err(OwnerError::Taken { .. })));
+        drop(server);
+    });
+}
+
 /// Waits for both.
 async fn futures_join<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
     tokio::join!(a, b)

@@ -171,7 +171,7 @@ mod with_nats {
 
     #[cfg(test)]
     mod tests {
-        use faf_lobby_cluster::Epoch;
+        use faf_lobby_cluster::{Epoch, WorldId};
 
         use super::*;
         use crate::cluster::questions::GatewayStatus;
@@ -181,6 +181,7 @@ mod with_nats {
             let core = |name: &str, role: &str| CoreStatus {
                 name: CoreName(name.to_owned()),
                 version: "0.1.0".to_owned(),
+                world: WorldId(1),
                 role: role.to_owned(),
                 is_ready: true,
                 epoch: Epoch(3),

@@ -3,7 +3,7 @@
 //! gateways do, which ignore it.
 
 use bytes::Bytes;
-use faf_lobby_cluster::{CoreName, Epoch, Nonce};
+use faf_lobby_cluster::{CoreName, Epoch, Nonce, WorldId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,7 @@ pub(crate) struct CoreStatus {
     pub(crate) name: CoreName,
     /// Version of its program.
     pub(crate) version: String,
+    pub(crate) world: WorldId,
     /// `leads`, `follows`, or `suspended`: it leads and has lost touch with the stream.
     pub(crate) role: String,
     /// Whether it leads, or has read everything and could.

@@ -322,9 +322,12 @@ impl Settings {
     /// A description, if the filter cannot be understood.
     pub(crate) fn log_filter(&self) -> Result<Targets, String> {
         let filter: Targets = self.log.parse().map_err(|error: ParseError| error.to_string())?;
-        // The library of the broker logs each failed attempt to connect; the server logs the first.
-        let names_library = log_targets(&self.log).any(|target| target.starts_with("lapin"));
-        Ok(if names_library { filter } else { filter.with_target("lapin", LevelFilter::OFF) })
+        // The libraries of the broker and of NATS log each failed attempt to connect; the server logs
+        // the first.
+        let libraries = ["lapin", "async_nats"].into_iter();
+        let silent =
+            libraries.filter(|library| !log_targets(&self.log).any(|target| target.starts_with(library)));
+        Ok(silent.fold(filter, |filter, library| filter.with_target(library, LevelFilter::OFF)))
     }
 
     /// Returns the settings of the lobby's core.

@@ -12,10 +12,11 @@ use std::time::Duration;
 use anyhow::anyhow;
 use bytes::Bytes;
 use faf_lobby_cluster::{Replica, Snapshot, SnapshotError, StreamMessage, WorldId};
-use faf_lobby_core::{Event, InitialState, Settings, Timestamp};
+use faf_lobby_core::{Event, InitialState, Timestamp};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::VERSION;
+use super::CoreOptions;
+use super::upgrade::{self, Waited};
 use crate::cluster::backend::{Backend, BackendError, Operation, StreamState};
 use crate::cluster::bus::{Bus, BusCommand, BusEvent};
 use crate::exit_code::{self, Failure};
@@ -39,38 +40,67 @@ pub(super) struct Beginning {
     pub(super) bus: Bus,
     /// Identity of the stream.
     pub(super) stream: i64,
-    /// The last message of the stream when it was read.
+    /// Leaders of other versions up to this message are of the past.
     pub(super) past: u64,
 }
 
-/// Returns the world of the cluster: this one, if it is known which one it is.
+/// Where a core looks for its world, and who it is.
+pub(super) struct Search<'a> {
+    pub(super) backend: &'a Arc<dyn Backend>,
+    pub(super) store: &'a Store,
+    pub(super) options: &'a CoreOptions,
+    /// The world of the cluster, if it is known which one it is.
+    pub(super) world: Option<WorldId>,
+    /// Whether a core of another version has begun to lead.
+    pub(super) other_version_leads: bool,
+}
+
+/// Returns the world of the cluster.
 ///
 /// # Errors
 /// [`Failure`] with [`exit_code::CLUSTER`] if there are snapshots and none of them can be used, or
 /// the stream cannot be; with [`exit_code::DATABASE`] if a new world cannot be read from it.
-pub(super) async fn begin(
-    backend: &Arc<dyn Backend>,
-    store: &Store,
-    settings: &Settings,
-    world: Option<WorldId>,
-) -> Result<Beginning, Failure> {
+pub(super) async fn begin(mut search: Search<'_>) -> Result<Beginning, Failure> {
+    let backend = search.backend;
     loop {
         let stream = patiently(|| backend.stream()).await?;
-        if let Some(replica) = newest_snapshot(backend, &stream, world).await? {
-            let position = replica.position();
-            tracing::info!(position, end = stream.last, "the world goes on from a snapshot");
-            let bus = patiently(|| backend.read_after(position)).await?;
-            return Ok(Beginning { replica, bus, stream: stream.identity, past: stream.last });
+        let Some(mut replica) = newest_snapshot(backend, &stream, search.world).await? else {
+            if let Some(beginning) = new_world(&search, &stream).await? {
+                return Ok(beginning);
+            }
+            sleep(RETRY_PAUSE).await;
+            continue;
+        };
+        let is_of_this_version =
+            replica.leader_version().is_none_or(|version| version == search.options.version);
+        let mut past = stream.last;
+        if search.other_version_leads || !is_of_this_version && replica.leader().is_some() {
+            match upgrade::wait(&search, &stream).await? {
+                Waited::HandedOver(next) => {
+                    (replica, past) = (*next, 0);
+                }
+                Waited::NobodyLeads => {
+                    tracing::warn!(
+                        "no core of the other version leads any more; this one goes on from a snapshot"
+                    );
+                }
+                Waited::Again => {
+                    search.other_version_leads = false;
+                    continue;
+                }
+            }
+        } else if !is_of_this_version {
+            past = 0;
         }
-        if let Some(beginning) = new_world(backend, store, settings, &stream).await? {
-            return Ok(beginning);
-        }
-        sleep(RETRY_PAUSE).await;
+        let position = replica.position();
+        tracing::info!(position, end = stream.last, "the world goes on from a snapshot");
+        let bus = patiently(|| backend.read_after(position)).await?;
+        return Ok(Beginning { replica, bus, stream: stream.identity, past });
     }
 }
 
 /// Carries out an operation, again and again while the stream is away.
-async fn patiently<'a, T>(operation: impl Fn() -> Operation<'a, T>) -> Result<T, Failure> {
+pub(super) async fn patiently<'a, T>(operation: impl Fn() -> Operation<'a, T>) -> Result<T, Failure> {
     let mut is_told = false;
     loop {
         match operation().await {
@@ -86,12 +116,12 @@ async fn patiently<'a, T>(operation: impl Fn() -> Operation<'a, T>) -> Result<T,
     }
 }
 
-fn unusable(problem: impl std::fmt::Display) -> Failure {
+pub(super) fn unusable(problem: impl std::fmt::Display) -> Failure {
     Failure::new(exit_code::CLUSTER, anyhow!("{problem}"))
 }
 
 /// Returns the newest snapshot that can be used; `None` if there is none of this stream.
-async fn newest_snapshot(
+pub(super) async fn newest_snapshot(
     backend: &Arc<dyn Backend>,
     stream: &StreamState,
     world: Option<WorldId>,
@@ -99,8 +129,12 @@ async fn newest_snapshot(
     let positions = patiently(|| backend.snapshots()).await?;
     let mut first_problem = None;
     for position in positions {
-        let bytes = patiently(|| backend.snapshot(position)).await?;
-        let problem = match usable(&bytes, stream, world) {
+        let read = match patiently(|| backend.snapshot(position)).await {
+            Ok(bytes) => usable(&bytes, stream, world),
+            // It is damaged, or was removed because there are newer ones.
+            Err(failure) => Err(failure.to_string()),
+        };
+        let problem = match read {
             Ok(Usable::Yes(replica)) => return Ok(Some(*replica)),
             Ok(Usable::Foreign(reason)) => {
                 tracing::info!(position, reason, "a snapshot is not of this world");
@@ -151,20 +185,16 @@ fn usable(bytes: &Bytes, stream: &StreamState, world: Option<WorldId>) -> Result
 
 /// Begins a new world. Returns `None` if the cluster turns out to have one, of which there will be a
 /// snapshot.
-async fn new_world(
-    backend: &Arc<dyn Backend>,
-    store: &Store,
-    settings: &Settings,
-    stream: &StreamState,
-) -> Result<Option<Beginning>, Failure> {
+async fn new_world(search: &Search<'_>, stream: &StreamState) -> Result<Option<Beginning>, Failure> {
+    let Search { backend, store, options, .. } = search;
     let random =
         || getrandom::u64().map_err(|error| anyhow!("the system provides no random numbers: {error}"));
     let (world, seed) = (WorldId(random()?), random()?);
     let mut bus = patiently(|| backend.read_after(stream.last)).await?;
     let Some((position, utc)) = mark(&mut bus, world).await? else { return Ok(None) };
     let initial = InitialState { seed, ..store.beginning().await? };
-    let replica = Replica::begin(world, settings.clone(), initial, utc, position).unsettled();
-    let snapshot = Bytes::from(Snapshot::encode(&replica, VERSION, stream.identity));
+    let replica = Replica::begin(world, options.world.clone(), initial, utc, position).unsettled();
+    let snapshot = Bytes::from(Snapshot::encode(&replica, &options.version, stream.identity));
     patiently(|| backend.put_snapshot(position, snapshot.clone())).await?;
     tracing::info!(position, "a new world was read from the database");
     Ok(Some(Beginning { replica, bus, stream: stream.identity, past: position }))

@@ -8,14 +8,17 @@
 
 mod appends;
 mod beginning;
+mod divergence;
 mod leading;
 pub(crate) mod server;
 mod snapshots;
 mod status;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +28,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::appends::Appends;
-use self::beginning::Beginning;
+use self::beginning::{Beginning, Search};
 pub(crate) use self::leading::Duties;
 use self::leading::Leadership;
 use self::snapshots::{Done, Snapshots};
@@ -39,9 +42,6 @@ use crate::lobby::requests::{RequestExecutor, Requests};
 use crate::ops::http::Phase;
 use crate::ops::metrics::{CoreFigures, CoreState};
 use crate::store::Store;
-
-/// Version of this program, which cores of a cluster compare: those of one version compute alike.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Messages of the stream, and inputs, that are handled in one turn, before what follows from them
 /// is sent.
@@ -62,11 +62,15 @@ const LAST_SNAPSHOT_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct CoreOptions {
     /// Its name, which no other core has had.
     pub(crate) name: CoreName,
+    /// Version of its program, which cores compare: those of one version compute alike.
+    pub(crate) version: String,
     /// Settings of the world, which count while this core leads.
     pub(crate) world: faf_lobby_core::Settings,
     pub(crate) times: CoreSettings,
     /// Number of messages after which a snapshot is written.
     pub(crate) snapshot_every: u64,
+    /// Folder for what shows why the state of this core differs from the leader's.
+    pub(crate) evidence: PathBuf,
     /// Whether it asks the leader to hand over, once it is ready.
     pub(crate) takes_over: bool,
 }
@@ -139,19 +143,20 @@ impl CoreLoop {
     pub(crate) async fn start(parts: CoreParts) -> Result<Self, Failure> {
         let CoreParts { options, backend, store, requests, host, duties, figures, phase, inbox, status } =
             parts;
-        let Beginning { replica, bus, stream, past } =
-            beginning::begin(&backend, &store, &options.world, None).await?;
+        let search = Search {
+            backend: &backend,
+            store: &store,
+            options: &options,
+            world: None,
+            other_version_leads: false,
+        };
+        let Beginning { replica, bus, stream, past } = beginning::begin(search).await?;
         let requests = Requests::new(requests, duties.inbox.clone());
         let began = Instant::now();
-        let (snapshots, snapshot_work) = Snapshots::new(
-            Arc::clone(&backend),
-            stream,
-            options.snapshot_every,
-            replica.position(),
-            Arc::clone(&figures),
-        );
-        let core =
-            Core::new(options.name.clone(), VERSION, options.times, replica, Duration::ZERO).after(past);
+        let (snapshots, snapshot_work) =
+            Snapshots::new(Arc::clone(&backend), stream, &options, replica.position(), Arc::clone(&figures));
+        let core = Core::new(options.name.clone(), &options.version, options.times, replica, Duration::ZERO)
+            .after(past);
         Ok(Self {
             next_request: options.takes_over.then_some(Duration::ZERO),
             options,
@@ -391,7 +396,7 @@ impl CoreLoop {
     fn successor(&self) -> Option<CoreName> {
         let replica = self.core.replica();
         let able = replica.followers().iter().filter(|(_, follower)| {
-            follower.version == VERSION && follower.position + NEAR >= replica.position()
+            follower.version == self.options.version && follower.position + NEAR >= replica.position()
         });
         able.max_by_key(|(_, follower)| follower.position).map(|(name, _)| name.clone())
     }
@@ -447,7 +452,7 @@ impl CoreLoop {
         };
         match replica.followers().get(&to) {
             None => AnswerContent::Refused(format!("{to} does not follow")),
-            Some(follower) if follower.version != VERSION => {
+            Some(follower) if follower.version != self.options.version => {
                 AnswerContent::Refused(format!("{to} has the version {}", follower.version))
             }
             Some(follower) if follower.position + NEAR < replica.position() => {
@@ -461,21 +466,41 @@ impl CoreLoop {
         }
     }
 
-    /// Gets the world of the cluster once more.
+    /// Gets the world of the cluster once more. Until then, the core replies to nothing.
     async fn begin_again(&mut self, world: Option<WorldId>) -> Result<(), Failure> {
         self.phase.send_replace(Phase::Starting);
-        let begun = beginning::begin(&self.backend, &self.store, &self.options.world, world).await?;
-        let Beginning { replica, bus, stream, past } = begun;
+        let search = Search {
+            backend: &self.backend,
+            store: &self.store,
+            options: &self.options,
+            world,
+            other_version_leads: world.is_none(),
+        };
+        let inbox = &mut self.inbox;
+        let told_to_end = async move {
+            while let Some(input) = inbox.recv().await {
+                if matches!(input, Input::Event(Event::Shutdown)) {
+                    return;
+                }
+            }
+        };
+        let Beginning { replica, bus, stream, past } = tokio::select! {
+            beginning = beginning::begin(search) => beginning?,
+            () = told_to_end => {
+                self.end = Some(End::Asked);
+                return Ok(());
+            }
+        };
         (self.bus, self.stream) = (bus, stream);
         (self.snapshots, self.snapshot_work) = Snapshots::new(
             Arc::clone(&self.backend),
             stream,
-            self.options.snapshot_every,
+            &self.options,
             replica.position(),
             Arc::clone(&self.figures),
         );
-        let (name, times) = (self.options.name.clone(), self.options.times);
-        self.core = Core::new(name, VERSION, times, replica, self.now()).after(past);
+        let CoreOptions { name, version, times, .. } = &self.options;
+        self.core = Core::new(name.clone(), version, *times, replica, self.now()).after(past);
         Ok(())
     }
 
@@ -518,14 +543,28 @@ impl CoreLoop {
         match end {
             End::Asked => Ok(()),
             End::Failed(failure) => Err(failure),
-            End::Diverged(Divergence { last_equal, position, parts }) => {
+            End::Diverged(divergence) => {
+                let (version, folder) = (&self.options.version, &self.options.evidence);
+                let kept =
+                    divergence::keep(folder, &self.backend, &self.core, &divergence, version, self.stream);
+                let kept = kept.await.map_or_else(
+                    |problem| format!("not all that shows why could be kept in {problem}"),
+                    |folder| format!("what shows why is in {}", folder.display()),
+                );
+                let Divergence { last_equal, position, parts } = divergence;
                 let parts = parts.join(", ");
-                tracing::error!(last_equal, position, parts, "this core has another state than the leader");
+                tracing::error!(
+                    last_equal,
+                    position,
+                    parts,
+                    kept,
+                    "this core has another state than the leader"
+                );
                 Err(Failure::new(
                     exit_code::DIVERGED,
                     anyhow::anyhow!(
                         "the state of this core differs from the leader's after message {position} (in {parts}); they \
-                         were equal after message {last_equal}. The leader goes on"
+                         were equal after message {last_equal}. The leader goes on; {kept}"
                     ),
                 ))
             }

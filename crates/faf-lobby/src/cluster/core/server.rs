@@ -1,5 +1,6 @@
 //! [`CoreServer`]: a core as a whole: assembly, start, and shutdown in order.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -125,9 +126,14 @@ impl CoreServer {
         }
         let options = CoreOptions {
             name: name().map_err(random)?,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             world: settings.lobby(),
             times: CoreSettings::default(),
             snapshot_every: settings.snapshot_messages,
+            evidence: match settings.recording.as_os_str().is_empty() {
+                true => PathBuf::from("."),
+                false => settings.recording.clone(),
+            },
             takes_over,
         };
         let duties = Duties { store: store.clone(), settings, metrics, outbox, inbox: inbox.clone(), broker };

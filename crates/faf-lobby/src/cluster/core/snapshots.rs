@@ -8,7 +8,7 @@ use bytes::Bytes;
 use faf_lobby_cluster::{Core, CoreRole, Snapshot};
 use tokio::sync::mpsc;
 
-use super::VERSION;
+use super::CoreOptions;
 use crate::cluster::backend::{Backend, BackendError, Operation};
 use crate::ops::metrics::CoreFigures;
 
@@ -26,6 +26,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(10);
 pub(super) struct Snapshots {
     backend: Arc<dyn Backend>,
     stream: i64,
+    version: String,
     /// Number of messages after which one is due.
     every: u64,
     /// Position of the newest one that is known.
@@ -53,13 +54,23 @@ impl Snapshots {
     pub(super) fn new(
         backend: Arc<dyn Backend>,
         stream: i64,
-        every: u64,
+        options: &CoreOptions,
         newest: u64,
         figures: Arc<CoreFigures>,
     ) -> (Self, mpsc::UnboundedReceiver<Done>) {
         let (done, receiver) = mpsc::unbounded_channel();
-        let since = Duration::ZERO;
-        (Self { backend, stream, every, newest, since, is_busy: false, done, figures }, receiver)
+        let snapshots = Self {
+            backend,
+            stream,
+            version: options.version.clone(),
+            every: options.snapshot_every,
+            newest,
+            since: Duration::ZERO,
+            is_busy: false,
+            done,
+            figures,
+        };
+        (snapshots, receiver)
     }
 
     /// Position of the newest snapshot that is known.
@@ -134,7 +145,7 @@ impl Snapshots {
 
     fn encode(&self, core: &Core) -> (u64, Bytes) {
         let began = Instant::now();
-        let bytes = Bytes::from(Snapshot::encode(core.replica(), VERSION, self.stream));
+        let bytes = Bytes::from(Snapshot::encode(core.replica(), &self.version, self.stream));
         let (position, took) = (core.replica().position(), began.elapsed());
         self.figures.count_snapshot(bytes.len(), took);
         tracing::info!(position, bytes = bytes.len(), milliseconds = took.as_millis(), "writing a snapshot");

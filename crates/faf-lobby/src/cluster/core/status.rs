@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CoreLoop, VERSION};
+use super::CoreLoop;
 use crate::cluster::questions::{CoreStatus, FollowerStatus, GatewayStatus};
 use crate::ops::metrics::role_name;
 
@@ -25,7 +25,8 @@ impl CoreLoop {
         });
         CoreStatus {
             name: core.name().clone(),
-            version: VERSION.to_owned(),
+            version: self.options.version.clone(),
+            world: replica.id(),
             role: role_name(core.role()).to_owned(),
             is_ready: core.is_ready(),
             epoch: replica.epoch(),

@@ -173,7 +173,7 @@ async fn run_core(mut core: Core, mut bus: Bus, performer: Performer, role: watc
         core.flush(began.elapsed());
         while let Some(output) = core.poll() {
             match output {
-                CoreOutput::Append { id, payload } => {
+                CoreOutput::Append { id, payload, .. } => {
                     last += 1;
                     let append = BusCommand::Append { number: Some(last), id, payload: payload.into() };
                     unstored.push_back(append.clone());

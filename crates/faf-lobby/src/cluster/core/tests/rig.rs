@@ -1,15 +1,16 @@
 //! A cluster in one process: a stream and snapshots in memory, cores, and a gateway without sockets.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use faf_lobby_cluster::{CoreName, CoreSettings, GatewayEffect, Link, LinkOutput, Nonce};
+use faf_lobby_cluster::{CoreName, CoreSettings, GatewayEffect, Link, LinkOutput, Nonce, Replica, Snapshot};
 use faf_lobby_core::{ConnId, Event};
 use faf_protocol::{ClientMessage, Country, Encode, Limits, Message, SessionNumber};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Barrier, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -44,11 +45,33 @@ pub(super) struct MemoryBackend {
     pub(super) identity: Arc<AtomicI64>,
     pub(super) first: Arc<AtomicU64>,
     pub(super) is_away: Arc<AtomicBool>,
+    /// Cores that store a snapshot wait here for each other.
+    pub(super) meeting: Option<Arc<Barrier>>,
 }
 
 impl MemoryBackend {
     pub(super) fn stored(&self) -> MutexGuard<'_, BTreeMap<u64, Bytes>> {
         self.snapshots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends this number of messages that mean nothing.
+    pub(super) fn append(&self, count: u64) {
+        let bus = self.nats.gateway();
+        let begin = getrandom::u64().unwrap();
+        for number in 0..count {
+            let id = format!("{begin}-{number}");
+            let payload = Arc::from(&b"nothing"[..]);
+            bus.commands.send(BusCommand::Append { number: None, id, payload }).unwrap();
+        }
+    }
+
+    /// Changes all snapshots.
+    pub(super) fn change_snapshots(&self, change: impl Fn(&mut Replica)) {
+        for bytes in self.stored().values_mut() {
+            let Snapshot { server, stream, mut replica } = Snapshot::decode(bytes).unwrap();
+            change(&mut replica);
+            *bytes = Snapshot::encode(&replica, &server, stream).into();
+        }
     }
 
     fn reached<T: Send + 'static>(&self, done: T) -> Operation<'static, T> {
@@ -79,7 +102,13 @@ impl Backend for MemoryBackend {
 
     fn put_snapshot(&self, position: u64, snapshot: Bytes) -> Operation<'_, ()> {
         self.stored().insert(position, snapshot);
-        self.reached(())
+        let (stored, meeting) = (self.reached(()), self.meeting.clone());
+        Box::pin(async move {
+            if let Some(meeting) = meeting {
+                meeting.wait().await;
+            }
+            stored.await
+        })
     }
 
     fn snapshots(&self) -> Operation<'_, Vec<u64>> {
@@ -103,7 +132,6 @@ impl Backend for MemoryBackend {
 pub(super) struct Running {
     pub(super) name: CoreName,
     pub(super) inbox: mpsc::Sender<Input>,
-    pub(super) figures: Arc<CoreFigures>,
     pub(super) metrics: Arc<Metrics>,
     asks: mpsc::Sender<oneshot::Sender<CoreStatus>>,
     task: JoinHandle<Result<(), Failure>>,
@@ -113,9 +141,11 @@ pub(super) struct Running {
 pub(super) fn options(name: &str, lease: Duration) -> CoreOptions {
     CoreOptions {
         name: CoreName(name.to_owned()),
+        version: "0.1.0".to_owned(),
         world: faf_lobby_core::Settings::default(),
         times: CoreSettings { lease, ..CoreSettings::default() },
         snapshot_every: 1_000_000,
+        evidence: PathBuf::from("/nonexistent"),
         takes_over: false,
     }
 }
@@ -126,7 +156,10 @@ impl Running {
         let settings = Settings { open_registration: Exposure::OnLoopback, ..Settings::default() };
         let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
         let (asks, status) = mpsc::channel(1);
-        let metrics = Arc::new(Metrics::new());
+        let figures = Arc::<CoreFigures>::default();
+        let mut metrics = Metrics::new();
+        metrics.observe_core(Arc::clone(&figures));
+        let metrics = Arc::new(metrics);
         let outbox = Arc::<crate::publish::Signal>::default();
         let tokens = Arc::new(Tokens::new(&settings));
         let requests = RequestExecutor::new(&settings, store, tokens, Arc::clone(&outbox));
@@ -140,7 +173,6 @@ impl Running {
             inbox: inbox.clone(),
             broker: watch::channel(None).0,
         };
-        let figures = Arc::<CoreFigures>::default();
         let name = options.name.clone();
         let parts = CoreParts {
             options,
@@ -149,13 +181,13 @@ impl Running {
             requests,
             host,
             duties,
-            figures: Arc::clone(&figures),
+            figures,
             phase: watch::channel(Phase::Starting).0,
             inbox: inputs,
             status,
         };
         let task = tokio::spawn(async move { CoreLoop::start(parts).await?.run().await });
-        Self { name, inbox, figures, metrics, asks, task }
+        Self { name, inbox, metrics, asks, task }
     }
 
     /// Returns its status, once it has begun.
