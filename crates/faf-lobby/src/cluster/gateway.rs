@@ -58,7 +58,7 @@ pub(crate) struct Gateway {
     /// Time zero of the link.
     began: Instant,
     unstored: Unstored,
-    ending: Life,
+    life: Life,
 }
 
 /// The ends of its channels that the loop of a gateway holds.
@@ -199,7 +199,7 @@ impl Gateway {
             waiting: VecDeque::new(),
             began: Instant::now(),
             unstored: Unstored::default(),
-            ending: Life::Serving,
+            life: Life::Serving,
         };
         Ok((gateway, handle))
     }
@@ -231,7 +231,7 @@ impl Gateway {
     async fn serve(&mut self, inbox: &mut mpsc::Receiver<Input>) -> Result<(), GatewayFailure> {
         let mut inputs = Vec::with_capacity(TURN_INPUTS);
         let mut heard = Vec::with_capacity(TURN_INPUTS);
-        while self.ending != Life::Ended {
+        while self.life != Life::Ended {
             let due = self.next_due();
             // While too much waits for the stream, clients are not read.
             let reads = !self.link.is_full() && !inbox.is_closed();
@@ -264,7 +264,7 @@ impl Gateway {
             return Instant::now();
         }
         let link = self.began + self.link.next_timeout();
-        let ending = match self.ending {
+        let ending = match self.life {
             Life::Draining(until) | Life::Leaving(until) => Some(until),
             Life::Serving | Life::Ended => None,
         };
@@ -308,7 +308,7 @@ impl Gateway {
     fn take(&mut self, input: Input) {
         match input {
             Input::Connect(conn, writer, slot, event) => {
-                if self.number.is_none() || matches!(self.ending, Life::Leaving(_)) {
+                if self.number.is_none() || matches!(self.life, Life::Leaving(_)) {
                     return session::close_late(&writer, &slot, EndReason::OutOfTouch.text());
                 }
                 self.dispatcher.connect(conn, writer, slot);
@@ -380,11 +380,11 @@ impl Gateway {
                     tracing::info!(gateway = number.0, "joined the cluster");
                     self.number = Some(number);
                     self.tell(BusCommand::ListenAs(number));
-                    self.orders.is_ready.send_replace(self.ending == Life::Serving);
+                    self.orders.is_ready.send_replace(self.life == Life::Serving);
                 }
                 LinkOutput::Perform(effect) => self.perform(*effect),
                 LinkOutput::EndAll(reason) => self.end_all(reason)?,
-                LinkOutput::Left => self.ending = Life::Ended,
+                LinkOutput::Left => self.life = Life::Ended,
             }
         }
         Ok(())
@@ -462,7 +462,7 @@ impl Gateway {
     /// Begins to shut down, or does not wait for clients any longer.
     fn shut_down(&mut self) {
         let now = Instant::now();
-        self.ending = match self.ending {
+        self.life = match self.life {
             Life::Serving => {
                 let connections = self.dispatcher.connections().len();
                 tracing::info!(connections, "stopping: no client is accepted any more");
@@ -478,7 +478,7 @@ impl Gateway {
 
     /// Takes the next step of a shutdown, if its time has come.
     fn go_on_ending(&mut self) -> Result<(), GatewayFailure> {
-        match self.ending {
+        match self.life {
             Life::Draining(until) => {
                 let connections = self.dispatcher.connections().len();
                 if connections > 0 && Instant::now() < until {
@@ -486,13 +486,13 @@ impl Gateway {
                 }
                 tracing::info!(connections, "leaving the cluster");
                 self.close_all(SHUTTING_DOWN, None);
-                self.ending = Life::Leaving(Instant::now() + LEAVE_TIMEOUT);
+                self.life = Life::Leaving(Instant::now() + LEAVE_TIMEOUT);
                 self.link.leave(self.now());
                 self.perform_outputs()
             }
             Life::Leaving(until) if Instant::now() >= until => {
                 tracing::warn!("the stream has not stored the last inputs in time");
-                self.ending = Life::Ended;
+                self.life = Life::Ended;
                 Ok(())
             }
             Life::Serving | Life::Leaving(_) | Life::Ended => Ok(()),
