@@ -447,9 +447,11 @@ fn looks_like_level(word: &str) -> bool {
 
 /// Returns whether there is a log target with this name: a crate, or a part of one.
 fn is_known_target(target: &str) -> bool {
-    const CRATES: [&str; 16] = [
+    const CRATES: [&str; 18] = [
         "faf_lobby",
+        "faf_lobby_nats",
         "faf_lobby_rabbitmq",
+        "async_nats",
         "lapin",
         "faf_lobby_core",
         "faf_connection",
