@@ -53,8 +53,7 @@ impl Nats {
         let connection = Connection::open(nats, limits)
             .await
             .map_err(|error| Failure::new(exit_code::CLUSTER, anyhow!("{error}")))?;
-        let max_bytes = u64::try_from(settings.stream_bytes).unwrap_or(u64::MAX);
-        let options = LogOptions { max_bytes: Some(max_bytes), ..LogOptions::default() };
+        let options = LogOptions { max_bytes: Some(settings.stream_bytes), ..LogOptions::default() };
         Ok(Self { connection, options })
     }
 
@@ -254,7 +253,8 @@ async fn read(mut reader: Reader, events: mpsc::Sender<BusEvent>) {
 impl Backend for Nats {
     fn stream(&self) -> Operation<'_, StreamState> {
         Box::pin(async move {
-            let (_, state) = Log::open_or_create(&self.connection, self.options).await.map_err(of_log)?;
+            let (_, state) =
+                Log::open_or_create(&self.connection, self.options).await.map_err(|error| of_log(&error))?;
             let identity = i64::try_from(state.identity).unwrap_or(i64::MAX);
             Ok(StreamState { identity, first: state.first, last: state.last })
         })
@@ -262,7 +262,7 @@ impl Backend for Nats {
 
     fn read_after(&self, position: u64) -> Operation<'_, Bus> {
         Box::pin(async move {
-            let (log, state) = Log::open(&self.connection).await.map_err(of_log)?;
+            let (log, state) = Log::open(&self.connection).await.map_err(|error| of_log(&error))?;
             let subscription = self.connection.subscribe(vec![Subject::Cores]).await;
             let subscription = subscription.map_err(|error| BackendError::Away(error.to_string()))?;
             let reader = log.read_from(state.identity, position + 1);
@@ -275,43 +275,49 @@ impl Backend for Nats {
     }
 
     fn purge_before(&self, sequence: u64) -> Operation<'_, ()> {
-        Box::pin(async move { self.log().purge_before(sequence).await.map_err(of_log) })
+        Box::pin(async move { self.log().purge_before(sequence).await.map_err(|error| of_log(&error)) })
     }
 
     fn put_snapshot(&self, position: u64, snapshot: Bytes) -> Operation<'_, ()> {
-        Box::pin(async move { self.snapshots().await?.put(position, snapshot).await.map_err(of_snapshots) })
+        Box::pin(async move {
+            self.snapshots().await?.put(position, snapshot).await.map_err(|error| of_snapshots(&error))
+        })
     }
 
     fn snapshots(&self) -> Operation<'_, Vec<u64>> {
         Box::pin(async move {
-            let newest = Nats::snapshots(self).await?.newest().await.map_err(of_snapshots)?;
+            let newest = Nats::snapshots(self).await?.newest().await.map_err(|error| of_snapshots(&error))?;
             Ok(newest.into_iter().map(|snapshot| snapshot.sequence).collect())
         })
     }
 
     fn snapshot(&self, position: u64) -> Operation<'_, Bytes> {
-        Box::pin(async move { Nats::snapshots(self).await?.get(position).await.map_err(of_snapshots) })
+        Box::pin(async move {
+            Nats::snapshots(self).await?.get(position).await.map_err(|error| of_snapshots(&error))
+        })
     }
 
     fn keep_snapshots(&self, number: usize) -> Operation<'_, ()> {
-        Box::pin(async move { Nats::snapshots(self).await?.keep_newest(number).await.map_err(of_snapshots) })
+        Box::pin(async move {
+            Nats::snapshots(self).await?.keep_newest(number).await.map_err(|error| of_snapshots(&error))
+        })
     }
 }
 
 impl Nats {
     async fn snapshots(&self) -> Result<Snapshots, BackendError> {
-        Snapshots::open_or_create(&self.connection, None).await.map_err(of_snapshots)
+        Snapshots::open_or_create(&self.connection, None).await.map_err(|error| of_snapshots(&error))
     }
 }
 
-fn of_log(error: LogError) -> BackendError {
+fn of_log(error: &LogError) -> BackendError {
     match error {
         LogError::Away(_) => BackendError::Away(error.to_string()),
         _ => BackendError::Unusable(error.to_string()),
     }
 }
 
-fn of_snapshots(error: SnapshotError) -> BackendError {
+fn of_snapshots(error: &SnapshotError) -> BackendError {
     match error {
         SnapshotError::Away(_) => BackendError::Away(error.to_string()),
         _ => BackendError::Unusable(error.to_string()),

@@ -22,7 +22,7 @@ fn the_log_begins_with_the_version_and_the_configuration() {
     let database = operator.path("a.sqlite").canonicalize().unwrap();
     for part in [
         &format!("version={}", env!("CARGO_PKG_VERSION")),
-        "parts=\"mariadb, rabbitmq\"",
+        "parts=\"mariadb, nats, rabbitmq\"",
         "process=",
         database.to_str().unwrap(),
     ] {

@@ -60,7 +60,7 @@ fn help_is_found_everywhere() {
         assert!(operator.succeed(&format!("{command} --help")).contains("Usage: faf-lobby"), "{command}");
     }
     // Tests are built with all parts.
-    let version = concat!("faf-lobby ", env!("CARGO_PKG_VERSION"), " (mariadb, rabbitmq)\n");
+    let version = concat!("faf-lobby ", env!("CARGO_PKG_VERSION"), " (mariadb, nats, rabbitmq)\n");
     assert_eq!(operator.succeed("--version"), version);
 }
 
