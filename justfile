@@ -23,6 +23,10 @@ fuzz target seconds="600":
 simulate seeds="500":
     cargo run -p faf-testkit --release -- simulate --seeds {{seeds}}
 
+# Play evenings of a cluster in simulated time
+simulate-cluster seeds="500":
+    cargo run -p faf-testkit --release -- simulate-cluster --seeds {{seeds}}
+
 # Measure all figures of BENCHMARKS.md; ten minutes
 figures runs="5":
     cargo build --release -p faf-lobby -p faf-loadtest

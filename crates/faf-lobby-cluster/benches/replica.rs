@@ -43,8 +43,9 @@ impl Rig {
             Self { replica, store, sequence: 0, gateway: GatewayId(1), batches: (0, 0), effects: 0 };
         rig.append(&StreamMessage::Lead {
             core: CoreName("bench".to_owned()),
-            version: "0.1.0".to_owned(),
+            version: String::new(),
             epoch: Epoch(1),
+            after: 0,
         });
         rig.append(&StreamMessage::Join { nonce: Nonce(1), name: "bench".to_owned() });
         rig

@@ -75,6 +75,8 @@ pub struct Core {
     /// Time of the last report: of a follower where it stands, of a leader where gateways stand.
     reported: Option<Duration>,
     last_report: u64,
+    /// The last epoch that it has asked to lead in, with the time at which it first did.
+    asked_to_lead: Option<(Epoch, Duration)>,
     /// Reports that were not read back, with the times at which they were appended.
     reports: VecDeque<(u64, Duration)>,
     /// Time at which the last report was appended that was read back: everything that was in the
@@ -118,6 +120,13 @@ struct Leading {
     asked: BTreeSet<RequestId>,
     /// Whether it has given the leadership up, which is not in the stream yet.
     is_leaving: bool,
+}
+
+impl Leading {
+    /// Returns whether no further batch may be on its way.
+    fn is_full(&self) -> bool {
+        self.sent.len() >= BATCHES_UNDER_WAY
+    }
 }
 
 /// The role of a core, for people.
@@ -211,6 +220,7 @@ impl Core {
             heard: now,
             reported: None,
             last_report: 0,
+            asked_to_lead: None,
             reports: VecDeque::new(),
             read_until: None,
             applied: now,
@@ -264,6 +274,13 @@ impl Core {
             }
             CoreRole::Suspended | CoreRole::Ended => false,
         }
+    }
+
+    /// Number of reports and of batches of the leader that were appended and not read back.
+    #[must_use]
+    pub fn waiting(&self) -> (usize, usize) {
+        let batches = if let Role::Leading(leading) = &self.role { leading.sent.len() } else { 0 };
+        (self.reports.len(), batches)
     }
 
     /// Number of ignored messages by reason.
@@ -321,6 +338,10 @@ impl Core {
             }
             Output::HeardLeader { number } => {
                 self.heard = self.now;
+                if matches!(self.role, Role::Claiming { .. }) {
+                    // The leader was only late, and the order to lead comes after its sign.
+                    self.role = Role::Following;
+                }
                 if let Role::Leading(leading) = &mut self.role {
                     while let Some((_, at)) = leading.sent.pop_front_if(|(sent, _)| *sent <= number) {
                         leading.confirmed = at;
@@ -349,18 +370,20 @@ impl Core {
     }
 
     fn begin_epoch(&mut self, core: &CoreName, epoch: Epoch) {
-        self.heard = self.now;
         self.successor = None;
         self.packets.clear();
         let was_leading = matches!(self.role, Role::Leading(_));
         if *core != self.name {
+            self.heard = self.now;
             self.role = Role::Following;
             if was_leading {
                 self.outputs.push_back(CoreOutput::Follows);
             }
             return self.end_if_other_version();
         }
-        let since = if let Role::Claiming { since } = self.role { since } else { self.now };
+        // It may have asked several times, and not know which message counts. If it was long on its
+        // way, the core must first see a sign of its own before it knows that it leads.
+        let since = self.asked_to_lead.filter(|(asked, _)| *asked == epoch).map_or(self.heard, |(_, at)| at);
         self.role = Role::Leading(Box::new(Leading {
             epoch,
             confirmed: since,
@@ -370,6 +393,7 @@ impl Core {
             asked: BTreeSet::new(),
             is_leaving: false,
         }));
+        self.heard = self.now;
         self.outputs.push_back(CoreOutput::Leads(epoch));
         self.report_standing();
         self.ask_open();
@@ -422,8 +446,12 @@ impl Core {
     fn claim(&mut self) {
         let epoch = self.replica.epoch().next();
         self.role = Role::Claiming { since: self.now };
+        if self.asked_to_lead.is_none_or(|(asked, _)| asked != epoch) {
+            self.asked_to_lead = Some((epoch, self.now));
+        }
+        let after = self.replica.position();
         let (core, version) = (self.name.clone(), self.version.clone());
-        let message = StreamMessage::<Event>::Lead { core, version, epoch };
+        let message = StreamMessage::<Event>::Lead { core, version, epoch, after };
         let id = format!("lead-{}-{}-{}", epoch.0, self.name, self.now.as_millis());
         self.append(id, &message);
     }
@@ -582,7 +610,7 @@ impl Core {
         self.send_packets();
         let is_due = self.batch_due().is_some_and(|due| now >= due);
         let Role::Leading(leading) = &mut self.role else { return };
-        if leading.inputs.is_empty() && !is_due || leading.sent.len() >= BATCHES_UNDER_WAY {
+        if leading.is_full() || (leading.inputs.is_empty() && !is_due) {
             return;
         }
         leading.last_batch += 1;
@@ -612,7 +640,8 @@ impl Core {
         if self.may_publish() {
             // After the effects, so that no gateway misses what is under way.
             self.send_packets();
-            self.send_all(PacketContent::Standing { next: self.replica.standing() });
+            let (next, newest) = (self.replica.standing(), self.replica.newest_gateway());
+            self.send_all(PacketContent::Standing { next, newest });
         }
     }
 
@@ -648,7 +677,7 @@ impl Core {
     /// deadline of the world has come.
     fn batch_due(&self) -> Option<Duration> {
         let Role::Leading(leading) = &self.role else { return None };
-        if leading.sent.len() >= BATCHES_UNDER_WAY {
+        if leading.is_full() {
             return None;
         }
         let last = leading.sent.back().map_or(leading.confirmed, |(_, at)| *at);

@@ -194,6 +194,12 @@ impl Link {
         self.member().is_some_and(Member::is_full)
     }
 
+    /// Number of events that are not appended.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        self.member().map_or(0, |member| member.events.len())
+    }
+
     /// Number of batches that are not acknowledged, and of effects that wait for missing ones.
     #[must_use]
     pub fn waiting(&self) -> (usize, usize) {
@@ -238,8 +244,8 @@ impl Link {
         }
     }
 
-    /// Leaves the cluster after the inputs so far. [`LinkOutput::Left`] follows when all of them are
-    /// in the stream.
+    /// Leaves the cluster after the inputs so far. [`LinkOutput::Left`] follows when all of them
+    /// are in the stream.
     pub fn leave(&mut self, now: Duration) {
         self.leaving = Leaving::Asked;
         match &self.state {
@@ -297,11 +303,14 @@ impl Link {
                     self.perform();
                 }
             }
-            PacketContent::Standing { next } => match next.get(&member.gateway) {
+            PacketContent::Standing { next, newest } => match next.get(&member.gateway) {
                 Some(next) => member.known_end = member.known_end.max(*next),
+                // A report from before this gateway joined may come after its number.
+                None if member.gateway > newest => {}
                 None => return self.end_all(EndReason::GivenUp),
             },
-            PacketContent::Lost { gateway, .. } if gateway == member.gateway => {
+            // The question may have been late: what it asked for has come, and is forgotten since.
+            PacketContent::Lost { gateway, first } if gateway == member.gateway && first > member.next => {
                 return self.end_all(EndReason::EffectsLost);
             }
             PacketContent::Lost { .. } | PacketContent::Welcome { .. } => {}

@@ -46,7 +46,9 @@ pub enum StreamMessage<E = Event> {
         /// Whether there is a snapshot of its beginning.
         is_stored: bool,
     },
-    /// A core wants to lead. It does if the epoch is the next one: so the first of several does.
+    /// A core wants to lead. It does if the epoch is the next one, so the first of several does, and
+    /// if the leader has given no sign since: so a message that was long on its way takes the
+    /// leadership from nobody.
     Lead {
         /// The core.
         core: CoreName,
@@ -54,6 +56,8 @@ pub enum StreamMessage<E = Event> {
         version: String,
         /// The epoch.
         epoch: Epoch,
+        /// The last message that the core had applied.
+        after: u64,
     },
     /// A core that does not lead reports where it stands.
     Follow {

@@ -37,6 +37,8 @@ pub enum PacketContent {
     Standing {
         /// Number of the next effect of each gateway.
         next: BTreeMap<GatewayId, u64>,
+        /// The newest gateway when this was sent. Later ones cannot be listed.
+        newest: GatewayId,
     },
     /// A gateway has joined.
     Welcome {

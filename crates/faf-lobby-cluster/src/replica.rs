@@ -49,6 +49,8 @@ pub struct Replica {
     leader: Option<CoreName>,
     /// Version of the program of the last leader.
     leader_version: Option<String>,
+    /// Sequence number of the last sign of a leader.
+    sign: u64,
     /// Batches of the leader in this epoch.
     core: Sequencer<Vec<CoreInput>>,
     last_gateway: u32,
@@ -196,6 +198,14 @@ pub enum Output {
 #[derive(Debug, Clone)]
 pub struct RawPiece(pub(crate) Piece);
 
+impl RawPiece {
+    /// Returns the text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
+}
+
 impl PartialEq for RawPiece {
     fn eq(&self, other: &Self) -> bool {
         self.0.get() == other.0.get()
@@ -222,6 +232,7 @@ impl Replica {
             epoch: Epoch::default(),
             leader: None,
             leader_version: None,
+            sign: position,
             core: Sequencer::default(),
             last_gateway: 0,
             gateways: BTreeMap::new(),
@@ -269,7 +280,10 @@ impl Replica {
             }
             // Another world is too late, or is not stored yet.
             StreamMessage::Begin { .. } => {}
-            StreamMessage::Lead { core, version, epoch } if self.is_settled && epoch == self.epoch.next() => {
+            // A core that had not read the last sign of the leader could not know that it is over.
+            StreamMessage::Lead { core, version, epoch, after }
+                if self.is_settled && epoch == self.epoch.next() && after >= self.sign =>
+            {
                 self.leader_version = Some(bounded(&version));
                 self.lead(&core, epoch);
             }
@@ -361,6 +375,7 @@ impl Replica {
     fn lead(&mut self, core: &CoreName, epoch: Epoch) {
         let core = CoreName(bounded(&core.0));
         self.epoch = epoch;
+        self.sign = self.position;
         self.core = Sequencer::default();
         self.followers.remove(&core);
         self.leader = Some(core.clone());
@@ -381,7 +396,12 @@ impl Replica {
         }
         while let Some(inputs) = self.core.next() {
             let number = self.core.expected() - 1;
-            self.outputs.push_back(Output::HeardLeader { number });
+            // After it has given the leadership up, what was on its way still counts, but not as a
+            // sign of life.
+            if self.leader.is_some() {
+                self.sign = self.position;
+                self.outputs.push_back(Output::HeardLeader { number });
+            }
             for input in inputs {
                 self.core_input(now, input);
             }
@@ -633,6 +653,11 @@ impl Replica {
     /// Returns the numbers of the next effects of all gateways.
     pub(crate) fn standing(&self) -> BTreeMap<GatewayId, u64> {
         self.gateways.iter().map(|(id, gateway)| (*id, gateway.line.next())).collect()
+    }
+
+    /// The gateway that has joined last.
+    pub(crate) fn newest_gateway(&self) -> GatewayId {
+        GatewayId(self.last_gateway)
     }
 
     /// Returns effects of a gateway's line again. Fails with the number of the first one that is

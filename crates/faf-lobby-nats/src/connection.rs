@@ -97,8 +97,8 @@ impl Connection {
         Arc::clone(&self.shared().counters)
     }
 
-    /// Largest message of the server, in bytes with its headers; 1 MiB at most servers. It is the
-    /// last known one while there is no connection.
+    /// Largest message of the server, in bytes with its headers; 1 MiB at most servers, and while
+    /// there is no connection.
     #[must_use]
     pub fn max_payload(&self) -> usize {
         self.shared().link.borrow().as_ref().map_or(1 << 20, |link| link.client.max_payload())
@@ -166,8 +166,9 @@ impl Shared {
     fn begin(&self, link: &Arc<Link>) {
         tracing::info!(server = link.server, "connected to NATS");
         self.counters.follow(link.client.statistics());
-        self.state.send_replace(connected(link));
+        // The connection comes first: it is used by those who wait for the state.
         self.link.send_replace(Some(Arc::clone(link)));
+        self.state.send_replace(connected(link));
     }
 }
 

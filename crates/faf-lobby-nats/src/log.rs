@@ -23,7 +23,8 @@ pub struct Log {
 /// Bounds of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogOptions {
-    /// Bytes on disk; `None` for what the server allows. An existing stream is changed to this.
+    /// Bytes on disk, which the server reserves for the stream; `None` for what the server allows.
+    /// An existing stream is changed to this. Default: 4 GiB.
     pub max_bytes: Option<u64>,
     /// Largest entry in bytes, with some 100 bytes for its headers; at most `max_payload` of the
     /// server, which is also meant by `None`. It counts when the stream is created.
@@ -125,6 +126,12 @@ impl Log {
         let info = log.info(&*log.link()?).await?;
         log.check(&info)?;
         Ok((log, LogState::of(&info)))
+    }
+
+    /// Returns the connection that it was opened with.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Returns the current state.

@@ -89,11 +89,6 @@ impl Names {
         }
     }
 
-    /// Questions to the server that leads.
-    pub(crate) fn core(&self) -> String {
-        format!("faf.{}.core", self.cluster)
-    }
-
     pub(crate) fn stream(&self) -> String {
         format!("FAF_LOBBY_{}", self.cluster)
     }
@@ -139,7 +134,7 @@ mod tests {
         let all = |names: &Names| {
             let subjects = [Subject::Gateway(name("g")), Subject::All, Subject::Cores];
             let mut all: Vec<_> = subjects.iter().map(|subject| names.subject(subject)).collect();
-            all.extend([names.core(), names.stream(), names.lanes(), names.lane(&name("g")), names.bucket()]);
+            all.extend([names.stream(), names.lanes(), names.lane(&name("g")), names.bucket()]);
             all
         };
         let (one, other) = (Names::new(name("one")), Names::new(name("other")));

@@ -128,8 +128,11 @@ async fn open_at(
     .max_reconnects(1)
     .ignore_discovered_servers()
     .event_callback(move |event| {
-        if matches!(event, Event::Disconnected | Event::Closed) {
-            events.send_replace(true);
+        match event {
+            Event::Disconnected | Event::Closed => drop(events.send_replace(true)),
+            // The account may not publish or subscribe, for example.
+            Event::ServerError(error) => tracing::error!(%error, "NATS reports an error"),
+            _ => {}
         }
         ready(())
     })
@@ -316,9 +319,8 @@ mod tests {
     #[test]
     fn credentials_sign_the_nonce() {
         let key = KeyPair::new_user();
-        let folder = std::env::temp_dir().join(format!("faf-lobby-nats-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("user.creds");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("user.creds");
         let text = format!(
             "-----BEGIN NATS USER JWT-----\nabc.def\n------END NATS USER JWT------\n\n\
              -----BEGIN USER NKEY SEED-----\n{}\n------END USER NKEY SEED------\n",
@@ -330,6 +332,5 @@ mod tests {
         key.verify(b"nonce", &auth.signature.unwrap()).unwrap();
         std::fs::write(&file, "nothing").unwrap();
         assert!(Identity::read(&file).is_err_and(|problem| problem.contains("no user JWT")));
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -246,14 +246,18 @@ impl Reader {
             let Place { sequence, time, pending } = place;
             return Ok(Delivered::Entry(Entry { sequence, time, lane, payload: message.payload, pending }));
         };
+        let number = |name: &str| {
+            let header = message.headers.as_ref().and_then(|headers| headers.get(name));
+            header.and_then(|number| number.as_str().parse::<u64>().ok())
+        };
         if status == StatusCode::IDLE_HEARTBEAT {
-            return Ok(Delivered::Nothing);
+            // Everything that was delivered before it has come before it.
+            let is_lost = number("Nats-Last-Stream").is_some_and(|last| last >= self.next);
+            return Ok(if is_lost { Delivered::End } else { Delivered::Nothing });
         }
         // A request has ended before all its entries were delivered: by time, or by size.
-        let header = message.headers.as_ref().and_then(|headers| headers.get("Nats-Pending-Messages"));
-        let Some(rest) = header.and_then(|rest| rest.as_str().parse().ok()) else {
-            return Ok(Delivered::End);
-        };
+        let rest = number("Nats-Pending-Messages").and_then(|rest| usize::try_from(rest).ok());
+        let Some(rest) = rest else { return Ok(Delivered::End) };
         source.requested = source.requested.saturating_sub(rest);
         let is_requested = source.request(WINDOW.saturating_sub(source.requested), STANDS);
         Ok(if is_requested { Delivered::Nothing } else { Delivered::End })

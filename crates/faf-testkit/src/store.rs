@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Waker};
 use faf_lobby_core::ratings::RatingChange;
 use faf_lobby_core::request::{CheckToken, StoreGame};
 use faf_lobby_core::{
-    Account, GamePublications, GameWrite, InitialState, MapVersion, Reply, Request, TokenFault, Unavailable,
+    Account, Contradiction, GamePublications, GameWrite, InitialState, MapVersion, Reply, Request,
+    TokenFault, Unavailable,
 };
 use faf_lobby_store::memory::{Memory, MemoryAccount, MemoryGame};
 use faf_lobby_store::{Beyond, Message, StoreError, StoredAccount, perform};
@@ -30,13 +31,16 @@ pub struct FakeStore {
     pub is_unavailable: bool,
     /// Whether tokens cannot be checked.
     pub has_no_keys: bool,
+    /// Whether writes about games may come again, or too late, as those of several leaders of a
+    /// cluster do. Otherwise they are an error of the lobby.
+    pub repeats_writes: bool,
 }
 
 impl Default for FakeStore {
     fn default() -> Self {
         let mut memory = Memory::new(|| BEGINNING);
         memory.maps.insert("scmp_007".to_owned(), MapVersion { id: 7, is_ranked: true });
-        Self { memory, is_unavailable: false, has_no_keys: false }
+        Self { memory, is_unavailable: false, has_no_keys: false, repeats_writes: false }
     }
 }
 
@@ -130,6 +134,10 @@ impl FakeStore {
                 ticket.reply(available(self.find_ban(request.player)))
             }
             Beyond::StoreGame(ticket, StoreGame { game, write, publications }) => {
+                if self.repeats_writes {
+                    let stored = self.store_game(game, write, publications);
+                    return ticket.reply(Ok(stored.map_err(|_| Contradiction)));
+                }
                 ticket.reply(Ok(Ok(self.store(game, write, publications))))
             }
         }

@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use bytes::Bytes;
-use faf_lobby_nats::{AppendError, Log, LogError, LogOptions, ReadError, Stored};
+use faf_lobby_nats::{AppendError, Connection, Limits, Log, LogError, LogOptions, ReadError, Stored};
 use faf_testkit::services::nats::{NatsServer, Options};
 
 use crate::support::{
-    append_all, assert_complete, connect, in_time, jetstream, name, new_log, next, read, settings,
+    append_all, assert_complete, connect, in_time, jetstream, limits, name, new_log, next, read, settings,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,6 +180,9 @@ async fn purged_entries_are_named() {
     log.purge_before(1).await.unwrap();
     let state = log.state().await.unwrap();
     assert_eq!((state.first, state.last), (101, 100));
+    // There is no later entry that would show it.
+    let purged = Err(ReadError::Purged { wanted: 50, first: 101 });
+    assert_eq!(next(&mut log.read_from(state.identity, 50)).await, purged);
     append_all(&log, "h", 0..1).await;
     assert_eq!(next(&mut log.read_from(state.identity, 101)).await.unwrap().sequence, 101);
 }
@@ -221,4 +224,50 @@ async fn stream_of_another_kind_is_not_used() {
     );
     jetstream.update_stream(config(DiscardPolicy::New)).await.unwrap();
     Log::open_or_create(&connection, LogOptions::default()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs nats-server; .ci/run runs it"]
+async fn no_entry_overtakes_one_that_failed() {
+    let (_connection, log, state) = new_log(NatsServer::shared()).await;
+    let mut writer = log.writer(name("g"));
+    in_time(writer.append("0", "0".into())).await.unwrap();
+    let error = in_time(writer.append("not an id", "1".into())).await.unwrap_err();
+    assert!(matches!(error, AppendError::Refused(_)), "{error:?}");
+    let error = in_time(writer.append("2", "2".into())).await.unwrap_err();
+    assert!(matches!(&error, AppendError::Away(text) if text.contains("earlier")), "{error:?}");
+    writer.resume().await.unwrap();
+    // One that the server refuses.
+    let too_large = writer.append("1", vec![0; (1 << 20) - 192].into());
+    in_time(too_large).await.unwrap();
+    let options = LogOptions { max_bytes: Some(1 << 20), max_entry_bytes: None };
+    Log::open_or_create(log.connection(), options).await.unwrap();
+    let error = in_time(writer.append("2", vec![0; 1000].into())).await.unwrap_err();
+    assert!(matches!(error, AppendError::Full(_)), "{error:?}");
+    let error = in_time(writer.append("3", Bytes::new())).await.unwrap_err();
+    assert!(matches!(&error, AppendError::Away(text) if text.contains("earlier")), "{error:?}");
+    assert_eq!(log.state().await.unwrap().last, 2);
+    assert_eq!(read(&mut log.read_from(state.identity, 1), 2).await[0].payload, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs nats-server; .ci/run runs it"]
+async fn entries_that_were_lost_on_their_way_are_read_again() {
+    let settings = settings(NatsServer::shared());
+    let limits = Limits { subscription_messages: 100, ..limits() };
+    let connection = Connection::open(settings, limits).await.unwrap();
+    let (log, state) = Log::open_or_create(&connection, LogOptions::default()).await.unwrap();
+    let mut reader = log.read_from(state.identity, 1);
+    append_all(&log, "g", 0..1).await;
+    let mut entries = read(&mut reader, 1).await;
+    // The library drops the entries for which its queue has no place, and takes later ones.
+    append_all(&log, "g", 1..300).await;
+    entries.extend(read(&mut reader, 50).await);
+    append_all(&log, "g", 300..310).await;
+    entries.extend(read(&mut reader, 259).await);
+    assert_complete(&entries, 1);
+    // No later one shows that these are dropped.
+    append_all(&log, "h", 0..300).await;
+    assert_complete(&read(&mut reader, 300).await, 311);
+    assert!(reader.consumers() > 1);
 }

@@ -57,9 +57,8 @@ async fn account_with_credentials_is_used_and_a_wrong_one_is_named() {
     }
     configuration += "}\n";
     let server = NatsServer::start_with(Options { configuration, ..Options::default() });
-    let folder = std::env::temp_dir().join(format!("faf-nats-credentials-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let file = folder.join("user.creds");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("user.creds");
     let (user, other) = (KeyPair::new_user(), KeyPair::new_user());
     let settings = Settings { credentials: Some(file.clone()), ..settings(&server) };
     let write =
@@ -82,5 +81,4 @@ async fn account_with_credentials_is_used_and_a_wrong_one_is_named() {
     }
     write(&without, &user);
     assert!(matches!(open().await.unwrap_err(), OpenError::NoJetStream { .. }));
-    std::fs::remove_dir_all(&folder).unwrap();
 }

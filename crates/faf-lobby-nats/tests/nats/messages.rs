@@ -1,10 +1,11 @@
-//! Messages that are not kept, and questions.
+//! Messages that are not kept.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use faf_lobby_nats::{AskError, Connection, Limits, PublishError, Received, Subject, Subscription};
+use faf_lobby_nats::{Connection, Limits, PublishError, Received, Settings, State, Subject, Subscription};
 use faf_testkit::services::nats::NatsServer;
+use faf_testkit::services::proxy::Proxy;
 
 use crate::support::{connect, in_time, limits, name, settings, wait_for};
 
@@ -90,11 +91,37 @@ async fn slow_subscriber_is_told_what_it_missed() {
 #[ignore = "needs nats-server; .ci/run runs it"]
 async fn interruption_is_reported_with_the_number_of_lost_messages() {
     let server = NatsServer::start();
+    let proxy = Proxy::start(server.port());
+    let settings = settings(&server);
+    let core = connect(&settings).await;
+    let through_proxy = Settings { url: format!("nats://127.0.0.1:{}", proxy.port()), ..settings.clone() };
+    // It is away until the messages are published.
+    let limits = Limits { first_pause: Duration::from_secs(2), ..limits() };
+    let other = Connection::open(through_proxy, limits).await.unwrap();
+    let mut subscription = other.subscribe(vec![gateway("g"), Subject::All]).await.unwrap();
+    core.publish(&Subject::All, "one".into()).unwrap();
+    assert_eq!(receive_text(&mut subscription).await, "one");
+    // The next check of the idle connection ends it.
+    proxy.cut_after(1);
+    wait_for(&other, |state| !state.is_connected()).await;
+    for _ in 0..10 {
+        core.publish(&Subject::All, "missed".into()).unwrap();
+    }
+    core.flush(Duration::from_secs(10)).await;
+    assert_eq!(receive(&mut subscription).await, Received::Interrupted);
+    core.publish(&Subject::All, "two".into()).unwrap();
+    assert_eq!(receive(&mut subscription).await, Received::Lost { subject: Subject::All, messages: 10 });
+    assert_eq!(receive_text(&mut subscription).await, "two");
+    assert_eq!((other.counters().lost(), other.counters().reconnects()), (10, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs nats-server; .ci/run runs it"]
+async fn messages_are_refused_while_the_server_is_away() {
+    let server = NatsServer::start();
     let settings = settings(&server);
     let (core, other) = (connect(&settings).await, connect(&settings).await);
     let mut subscription = other.subscribe(vec![Subject::All]).await.unwrap();
-    core.publish(&Subject::All, "one".into()).unwrap();
-    assert_eq!(receive_text(&mut subscription).await, "one");
     server.kill();
     wait_for(&core, |state| !state.is_connected()).await;
     let away = core.publish(&Subject::All, "never".into()).unwrap_err();
@@ -102,52 +129,9 @@ async fn interruption_is_reported_with_the_number_of_lost_messages() {
     wait_for(&other, |state| !state.is_connected()).await;
     server.restart();
     assert_eq!(receive(&mut subscription).await, Received::Interrupted);
-    wait_for(&core, faf_lobby_nats::State::is_connected).await;
-    core.publish(&Subject::All, "two".into()).unwrap();
-    assert_eq!(receive_text(&mut subscription).await, "two");
-    // Its own connection is cut, and the publisher's is not.
-    let mut third = core.subscribe(vec![Subject::All]).await.unwrap();
-    core.publish(&Subject::All, "three".into()).unwrap();
-    assert_eq!(receive_text(&mut third).await, "three");
-    assert_eq!(receive_text(&mut subscription).await, "three");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs nats-server; .ci/run runs it"]
-async fn questions_are_replied_to() {
-    let server = NatsServer::start();
-    let settings = settings(&server);
-    let (core, gateway) = (connect(&settings).await, connect(&settings).await);
-    let limit = Duration::from_secs(10);
-    let ask = async |text: &'static str| in_time(gateway.ask(text.into(), limit)).await;
-    assert_eq!(ask("nobody?").await, Err(AskError::Nobody));
-    let mut questions = core.questions().await.unwrap();
-    tokio::spawn(async move {
-        while let Some(question) = questions.next().await {
-            let mut reply = b"re: ".to_vec();
-            reply.extend_from_slice(&question.payload);
-            if !question.payload.is_empty() {
-                question.reply(reply.into()).await.unwrap();
-            }
-        }
-    });
-    assert_eq!(ask("one").await.unwrap(), "re: one");
-    let short = Duration::from_millis(50);
-    assert_eq!(in_time(gateway.ask(Bytes::new(), short)).await, Err(AskError::Unanswered(short)));
-    let large = gateway.ask(vec![0; 2 << 20].into(), limit).await;
-    assert!(matches!(large, Err(AskError::Unsent(PublishError::TooLarge { .. }))), "{large:?}");
-    server.kill();
-    wait_for(&gateway, |state| !state.is_connected()).await;
-    let away = ask("away?").await;
-    assert!(matches!(away, Err(AskError::Unsent(PublishError::Away(_)))), "{away:?}");
-    server.restart();
-    // Questions are taken again over the next connection.
-    let replied = async {
-        while gateway.ask("two".into(), limit).await.is_err() {
-            tokio::task::yield_now().await;
-        }
-    };
-    in_time(replied).await;
+    wait_for(&core, State::is_connected).await;
+    core.publish(&Subject::All, "one".into()).unwrap();
+    assert_eq!(receive_text(&mut subscription).await, "one");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,12 +140,10 @@ async fn two_clusters_do_not_receive_each_other() {
     let server = NatsServer::shared();
     let (one, other) = (connect(&settings(server)).await, connect(&settings(server)).await);
     let mut received = one.subscribe(vec![Subject::All, gateway("g"), Subject::Cores]).await.unwrap();
-    let _questions = other.questions().await.unwrap();
     for subject in [Subject::All, gateway("g"), Subject::Cores] {
         other.publish(&subject, "foreign".into()).unwrap();
     }
     other.flush(Duration::from_secs(10)).await;
-    assert_eq!(one.ask("?".into(), Duration::from_secs(10)).await, Err(AskError::Nobody));
     one.publish(&Subject::All, "own".into()).unwrap();
     assert_eq!(receive_text(&mut received).await, "own");
 }

@@ -34,7 +34,7 @@ pub(crate) fn limits() -> Limits {
     Limits {
         open: Duration::from_secs(5),
         respond: Duration::from_secs(5),
-        check: Duration::from_millis(500),
+        check: Duration::from_secs(1),
         longest_pause: Duration::from_millis(200),
         ..Limits::default()
     }

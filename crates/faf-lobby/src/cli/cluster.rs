@@ -133,14 +133,14 @@ mod with_nats {
             (one.role != "leads", &one.name).cmp(&(other.role != "leads", &other.name))
         });
         let mut text =
-            String::from("CORE                      ROLE       EPOCH  BEHIND     POSITION    VERSION\n");
+            String::from("CORE                      ROLE        EPOCH  BEHIND     POSITION    VERSION\n");
         for core in &cores {
             let behind = core.behind_seconds.map_or("unknown".to_owned(), |behind| format!("{behind:.3} s"));
-            let role = if core.is_ready || core.role == "suspended" { &core.role } else { "catches up" };
+            let role = if core.is_ready || core.role == "suspended" { &core.role } else { "catching-up" };
             let (name, epoch, position) = (&core.name.0, core.epoch.0, core.position);
             let _ = writeln!(
                 text,
-                "{name:<25} {role:<10} {epoch:<6} {behind:<10} {position:<11} {}",
+                "{name:<25} {role:<11} {epoch:<6} {behind:<10} {position:<11} {}",
                 core.version
             );
         }
@@ -211,7 +211,7 @@ mod with_nats {
             assert!(!text.contains("No core leads"));
             assert!(shown(vec![core("a", "follows")]).contains("No core leads"));
             let behind = CoreStatus { is_ready: false, ..core("c", "follows") };
-            assert!(shown(vec![leader, behind]).contains("catches up"));
+            assert!(shown(vec![leader, behind]).contains("catching-up"));
         }
     }
 }

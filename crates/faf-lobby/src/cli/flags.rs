@@ -81,8 +81,7 @@ impl Selection for OfCluster {
 
 impl Selection for OfGateway {
     fn includes(setting: &str) -> bool {
-        const SECTIONS: [&str; 5] =
-            ["Where clients connect", "Limits", "The cluster", "Links for players", "The log"];
+        const SECTIONS: [&str; 4] = ["Where clients connect", "Limits", "The cluster", "The log"];
         const OTHERS: [&str; 2] = ["configuration_refresh_time", "shutdown_grace_period"];
         let section = entry(setting).map(|entry| entry.section);
         OTHERS.contains(&setting)

@@ -84,6 +84,7 @@ mod with_nats {
             shutdown: gateway.shutdown(),
             reconfigure: gateway.reconfigure(),
             pulse: gateway.pulse(),
+            ends_after: "waiting for clients to leave",
         };
         let ended = attend(handles, gateway.wait(), signals, reload).await;
         nats.close().await;

@@ -320,6 +320,15 @@ mod tests {
     }
 
     #[test]
+    fn gateway_has_the_flags_that_concern_it() {
+        let line = "faf-lobby gateway --nats nats://127.0.0.1 --cluster test --http off --outbox-limit 1MiB";
+        assert_eq!(parsed(line).as_deref(), Ok("gateway"));
+        let line = "faf-lobby gateway --shutdown-grace-period 5m --geoip-database x --log-format json";
+        assert_eq!(parsed(line).as_deref(), Ok("gateway"));
+        assert_eq!(parsed("faf-lobby gateway --database x"), Err(ErrorKind::UnknownArgument));
+    }
+
+    #[test]
     fn every_setting_is_a_flag() {
         let line = "faf-lobby serve --open-registration --allow-password-login=false --message-limit 100000";
         let line = CommandLine::try_parse_from(line.split(' ')).unwrap();

@@ -54,8 +54,12 @@ async fn serve(settings: Settings, reload: Reload) -> Result<(), Failure> {
     tracing::info!(accounts, "ready");
     let text = banner(server.listening(), &path, &database, accounts, &ProgramNames::find());
     print_banner(shown, server.listening(), &path, &text);
-    let handles =
-        Handles { shutdown: server.shutdown(), reconfigure: server.reconfigure(), pulse: server.pulse() };
+    let handles = Handles {
+        shutdown: server.shutdown(),
+        reconfigure: server.reconfigure(),
+        pulse: server.pulse(),
+        ends_after: "waiting for live games to end",
+    };
     attend(handles, server.wait(), signals, reload).await
 }
 
@@ -64,12 +68,14 @@ pub(super) struct Handles {
     pub(super) shutdown: Shutdown,
     pub(super) reconfigure: Reconfigure,
     pub(super) pulse: Pulse,
+    /// Text for people: for what a shutdown waits.
+    pub(super) ends_after: &'static str,
 }
 
 /// Reports a server that is ready to the service manager, and passes signals and changes of the
 /// configuration on to it until it has ended.
 pub(super) async fn attend(
-    Handles { shutdown, reconfigure, pulse }: Handles,
+    Handles { shutdown, reconfigure, pulse, ends_after }: Handles,
     server: impl Future<Output = Result<(), Failure>>,
     mut signals: Signals,
     mut reload: Reload,
@@ -82,7 +88,7 @@ pub(super) async fn attend(
             let cause = tokio::select! {
                 request = signals.next() => match request {
                     Request::End => {
-                        manager.stopping();
+                        manager.stopping(ends_after);
                         shutdown.request().await;
                         continue;
                     }

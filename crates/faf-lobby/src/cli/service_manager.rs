@@ -54,9 +54,9 @@ impl ServiceManager {
         }
     }
 
-    /// Reports that the server ends, as soon as it can.
-    pub(super) fn stopping(&self) {
-        self.tell([NotifyState::Stopping, NotifyState::Status("waiting for live games to end")]);
+    /// Reports that the server ends, as soon as it can; the status says for what it waits.
+    pub(super) fn stopping(&self, status: &'static str) {
+        self.tell([NotifyState::Stopping, NotifyState::Status(status)]);
     }
 
     /// Reports forever that the lobby is alive, as long as it is, if systemd wants to know.

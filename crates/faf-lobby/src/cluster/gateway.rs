@@ -61,7 +61,7 @@ pub(crate) struct Gateway {
     ending: Life,
 }
 
-/// What the loop is told, and what it tells.
+/// The ends of its channels that the loop of a gateway holds.
 struct GatewayOrders {
     shutdowns: mpsc::Receiver<()>,
     grace_period: watch::Receiver<Duration>,
@@ -119,15 +119,14 @@ pub(crate) enum GatewayFailure {
 }
 
 impl GatewayHandle {
-    /// Asks the gateway to shut down: when its clients have left the first time, at once the second
-    /// time.
+    /// Asks the gateway to shut down: when its clients have left, or at once the second time.
     pub(crate) fn shut_down(&self) {
         // Fails if enough requests wait already, or the gateway has ended.
         let _ = self.shutdowns.try_send(());
     }
 
-    /// Changes the longest time that a shutdown waits for clients. One that waits already keeps its
-    /// time.
+    /// Changes the longest time for which a shutdown waits for clients. One that has begun keeps
+    /// the time that it began with.
     pub(crate) fn set_grace_period(&self, grace_period: Duration) {
         self.grace_period.send_replace(grace_period);
     }
@@ -152,8 +151,7 @@ impl GatewayHandle {
     }
 }
 
-/// Returns the two sides of the orders to a gateway, with the time that a shutdown waits for
-/// clients.
+/// Returns both ends of the channels of a loop. A shutdown waits for clients for this time.
 fn orders(grace_period: Duration) -> (GatewayOrders, GatewayHandle) {
     let (shutdowns, requested) = mpsc::channel(SHUTDOWN_REQUESTS);
     let (grace_period, grace) = watch::channel(grace_period);
@@ -262,6 +260,9 @@ impl Gateway {
 
     /// Returns the time at which something is due even if nothing comes.
     fn next_due(&self) -> Instant {
+        if !self.waiting.is_empty() {
+            return Instant::now();
+        }
         let link = self.began + self.link.next_timeout();
         let ending = match self.ending {
             Life::Draining(until) | Life::Leaving(until) => Some(until),
@@ -328,7 +329,7 @@ impl Gateway {
                 self.dispatcher.disconnect(conn);
                 self.push(event);
             }
-            // They are of connections that the gateway has closed, or nobody sends them to a gateway.
+            // They are of connections that the gateway has closed, or are not for gateways.
             Input::Received(..) | Input::Event(_) | Input::Inspect(_) | Input::Settled(_) => {}
         }
     }
@@ -498,8 +499,8 @@ impl Gateway {
         }
     }
 
-    /// Passes the effects of the turn to the delivery. If it is paused, because clients have much to
-    /// read, the gateway still gives signs of life.
+    /// Passes the effects of the turn to the delivery. While it is paused, because clients have
+    /// much to read, the gateway still gives signs of life.
     async fn deliver(&mut self) {
         let Self { dispatcher, link, bus, waiting, unstored, began, orders, .. } = self;
         let mut flushing = pin!(dispatcher.flush());
@@ -531,6 +532,7 @@ impl Gateway {
             gateway: self.number,
             epoch: self.link.epoch().map_or(Epoch::default(), |(_, epoch)| epoch),
             heard: self.began + self.link.heard(),
+            inputs: self.link.events(),
             unacknowledged,
             early,
             connections: self.dispatcher.connections().len(),
@@ -577,10 +579,56 @@ fn here(gateway: Option<GatewayId>, conn: ConnId) -> ConnId {
     }
 }
 
-/// Returns an id for a list with this hash, by which lists with the same content share their frames.
+/// Returns an id for a list with this hash: lists with the same content share their frames.
 fn list_id(hash: &str) -> Option<SnapshotId> {
     let half = |digits: Option<&str>| u64::from_str_radix(digits?, 16).ok();
     let (chunk, version) = (half(hash.get(..16))?, half(hash.get(16..))?);
     // The kind of the list is a part of the content.
     Some(SnapshotId { list: SnapshotList::Players, chunk, version })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_do_not_pile_up() {
+        let mut unstored = Unstored::default();
+        let numbers = [1, 2, 3].map(|batch| unstored.attempt(Some(batch)).unwrap());
+        assert_eq!(unstored.attempt(None), None);
+        assert_eq!(unstored.settle(numbers[0], false), Some(1));
+        assert_eq!(unstored.settle(numbers[1], true), Some(2));
+        assert_eq!(unstored.again, None, "the outcome of one is not known");
+        assert_eq!(unstored.settle(numbers[2], true), Some(3));
+        assert_eq!(unstored.again, Some(Instant::now() + APPEND_AGAIN));
+    }
+
+    #[test]
+    fn outcomes_from_before_another_membership_do_not_count() {
+        let mut unstored = Unstored::default();
+        let before = unstored.attempt(Some(1)).unwrap();
+        unstored.begin_membership();
+        let now = unstored.attempt(Some(1)).unwrap();
+        assert_eq!(unstored.settle(before, true), None);
+        assert_eq!((unstored.under_way, unstored.settle(now, true)), (1, Some(1)));
+    }
+
+    #[test]
+    fn connections_of_other_gateways_keep_their_ids() {
+        let own = GatewayId(7);
+        assert_eq!(here(Some(own), own.connection(3)), ConnId(3));
+        let other = GatewayId(1).connection(3);
+        assert_eq!(here(Some(own), other), other);
+    }
+
+    #[test]
+    fn lists_are_known_by_their_hash() {
+        let id = |hash: &str| list_id(hash).map(|id| (id.chunk, id.version));
+        assert_eq!(id("00000000000000010000000000000002"), Some((1, 2)));
+        for wrong in
+            ["", "1", "0000000000000001000000000000000x", "\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}"]
+        {
+            assert_eq!(id(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! A stream and subjects in memory, in place of NATS, for tests.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use faf_lobby_cluster::GatewayId;
+use faf_lobby_cluster::{Epoch, FORMAT, GatewayId, Packet, PacketContent, WorldId};
 use faf_lobby_core::Timestamp;
 use tokio::sync::mpsc;
 
@@ -70,9 +70,16 @@ impl MemoryNats {
         self.lock().loses_next = true;
     }
 
-    /// Returns whether a message that was to be lost is lost.
-    pub(crate) fn has_lost(&self) -> bool {
-        !self.lock().loses_next
+    /// Sends gateways what a leader of another world would.
+    pub(crate) fn announce_other_world(&self) {
+        let content = PacketContent::Standing { next: BTreeMap::new() };
+        let packet = Packet { faf_lobby: FORMAT, world: WorldId(0), epoch: Epoch(1), content };
+        self.lock().message(packet.encode().into(), |kind| matches!(kind, Kind::Gateway(_)));
+    }
+
+    /// Ends all buses, for a reason that does not pass.
+    pub(crate) fn fail(&self, reason: &str) {
+        self.lock().send(&BusEvent::Failed(reason.to_owned()), |_| true);
     }
 
     /// Returns the number of messages in the stream.
@@ -98,7 +105,7 @@ impl MemoryNats {
         let nats = self.clone();
         tokio::spawn(async move {
             while let Some(command) = asked.recv().await {
-                nats.lock().carry_out(number, command);
+                nats.lock().execute(number, command);
             }
             nats.lock().buses.retain(|end| end.number != number);
         });
@@ -118,7 +125,7 @@ impl MemoryNats {
 }
 
 impl State {
-    fn carry_out(&mut self, from: usize, command: BusCommand) {
+    fn execute(&mut self, from: usize, command: BusCommand) {
         match command {
             BusCommand::Append { number, id, payload } => {
                 let outcome = match (number, self.is_away) {

@@ -39,8 +39,7 @@ impl GatewayServer {
     /// Starts a gateway. When this returns, it is a part of the cluster, and clients can log in.
     ///
     /// # Errors
-    /// [`Failure`] with [`exit_code::LISTEN`](crate::exit_code::LISTEN), or if the connection to the
-    /// cluster ends.
+    /// [`Failure`] with [`exit_code::LISTEN`](crate::exit_code::LISTEN), or if the bus ends.
     pub(crate) async fn start(settings: Settings, bus: Bus) -> Result<Self, Failure> {
         let mut sockets = Sockets::default();
         let mut http = HttpTasks::start(&settings, &mut sockets).await;
@@ -68,7 +67,7 @@ impl GatewayServer {
         )
         .map_err(failure)?;
         let (inbox, inputs) = mpsc::channel(INBOX_INPUTS);
-        let acceptor = Arc::new(Acceptor::new(
+        let acceptor = Acceptor::new(
             &settings,
             fd_budget,
             large_messages,
@@ -76,8 +75,8 @@ impl GatewayServer {
             RunningTime::begin(),
             Arc::clone(&metrics),
             Arc::clone(&countries),
-            handle.is_ready(),
-        ));
+        );
+        let acceptor = Arc::new(acceptor.while_ready(handle.is_ready()));
         let gateway = tokio::spawn(gateway.run(inputs));
         let (mut background, mut listeners) = (JoinSet::new(), JoinSet::new());
         background.spawn(countries.keep_fresh());

@@ -101,6 +101,12 @@ impl Dispatcher {
         dispatcher
     }
 
+    /// Returns a dispatcher whose delivery is paused, and what keeps it so.
+    #[cfg(all(test, feature = "nats"))]
+    pub(crate) fn paused(policy: SlowConsumerPolicy, metrics: Arc<Metrics>) -> (Self, impl Sized) {
+        Self::new(policy, metrics)
+    }
+
     /// Creates the lobby's end and the worker.
     fn new(policy: SlowConsumerPolicy, metrics: Arc<Metrics>) -> (Self, Worker) {
         let (sender, turns) = mpsc::channel(QUEUED_TURNS);

@@ -179,7 +179,8 @@ impl InFlight {
         Some((sender, frames))
     }
 
-    /// Gives up the messages of a sender that have waited for too long. Returns whether there was one.
+    /// Gives up the messages of a sender that have waited for too long, and returns whether there
+    /// were any.
     fn give_up(&mut self, sender: ConnId, now: Instant) -> bool {
         let before = self.waiting.len();
         self.waiting.retain(|waiting| waiting.sender != sender || waiting.until > now);

@@ -91,7 +91,6 @@ impl Acceptor {
         time: RunningTime,
         metrics: Arc<Metrics>,
         countries: Arc<Countries>,
-        is_ready: watch::Receiver<bool>,
     ) -> Self {
         let idle_timeout = settings.lobby().idle_timeout;
         let sessions = SessionContext {
@@ -120,9 +119,15 @@ impl Acceptor {
                 settings.login_message_limit,
                 settings.large_message_rate,
             ),
-            is_ready,
+            is_ready: watch::channel(true).1,
             metrics,
         }
+    }
+
+    /// Accepts clients only while this is true.
+    #[cfg(feature = "nats")]
+    pub(crate) fn while_ready(self, is_ready: watch::Receiver<bool>) -> Self {
+        Self { is_ready, ..self }
     }
 
     /// Waits until all connections have ended.

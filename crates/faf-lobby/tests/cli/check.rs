@@ -132,3 +132,13 @@ fn the_configuration_of_faf_is_shown_with_its_origins() {
     let problem = operator.fail("check --configuration-file faf.yaml", 3);
     assert!(problem.contains("faf.yaml, line 1: PING_INTERVAL: `often` is not a number"), "{problem}");
 }
+
+#[test]
+fn gateway_says_what_it_needs() {
+    let operator = Operator::new();
+    let problem = operator.fail("gateway", 3);
+    assert!(problem.contains("--nats nats://HOST:4222"), "{problem}");
+    let problem = operator.fail("gateway --nats nats://lobby:secret@127.0.0.1 --cluster a.b", 3);
+    assert!(problem.contains("nats_password") && problem.contains("cluster: it must be"), "{problem}");
+    assert!(!problem.contains("secret@"), "{problem}");
+}

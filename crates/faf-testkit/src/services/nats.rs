@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// Number of lines of the server's log that are kept for error messages.
 const LOG_LINES: usize = 40;
 
+/// Bytes of all streams together.
+const DEFAULT_STORE: u64 = 64 << 30;
+
 /// Place of the program on Debian, which is not on the `PATH` of every account.
 const PROGRAM: &str = "/usr/sbin/nats-server";
 
@@ -40,7 +43,8 @@ pub struct Options {
     pub has_tls: bool,
     /// Without JetStream.
     pub has_no_jetstream: bool,
-    /// Most bytes of all streams together.
+    /// Most bytes of all streams together, of which each reserves its own bound; 64 GiB by default,
+    /// whatever the disk has.
     pub max_store: Option<u64>,
     /// Further lines of the configuration.
     pub configuration: String,
@@ -225,8 +229,9 @@ impl NatsServer {
         let port = if self.port == 0 { -1 } else { i32::from(self.port) };
         let mut text = format!("host: 127.0.0.1\nport: {port}\n{configuration}\n");
         if !has_no_jetstream {
-            let max = max_store.map(|bytes| format!("max_file_store: {bytes}")).unwrap_or_default();
-            let _ = writeln!(text, "jetstream {{\n store_dir: \"{}\"\n {max}\n}}", path("store"));
+            let max = max_store.unwrap_or(DEFAULT_STORE);
+            let _ =
+                writeln!(text, "jetstream {{\n store_dir: \"{}\"\n max_file_store: {max}\n}}", path("store"));
         }
         let _ = match accepts {
             Accepts::Anybody => Ok(()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Events that must happen at least once in many evenings.
-const EXPECTED: [&str; 64] = [
+pub const EXPECTED: [&str; 64] = [
     "connections",
     "logins",
     "logins with a token",
@@ -100,21 +100,34 @@ impl Coverage {
         }
     }
 
-    /// Returns the expected events that never happened.
+    /// Returns the expected events of a lobby that never happened.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
-        EXPECTED.into_iter().filter(|what| self.of(what) == 0).collect()
+        self.missing_of(&EXPECTED)
+    }
+
+    /// Returns those of these events that never happened.
+    #[must_use]
+    pub fn missing_of(&self, expected: &[&'static str]) -> Vec<&'static str> {
+        expected.iter().copied().filter(|what| self.of(what) == 0).collect()
+    }
+
+    /// Returns all events that happened, with their counts.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().map(|(what, times)| (*what, *times))
+    }
+
+    /// Returns a list of counts: first those of these events, then all others.
+    #[must_use]
+    pub fn list(&self, expected: &[&'static str]) -> String {
+        let others = self.0.keys().copied().filter(|what| !expected.contains(what));
+        let row = |what| format!("{:>10} {what}\n", self.of(what));
+        expected.iter().copied().chain(others).map(row).collect()
     }
 }
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for what in EXPECTED {
-            writeln!(f, "{:>10} {what}", self.of(what))?;
-        }
-        for (what, times) in self.0.iter().filter(|(what, _)| !EXPECTED.contains(what)) {
-            writeln!(f, "{times:>10} {what}")?;
-        }
-        Ok(())
+        f.write_str(&self.list(&EXPECTED))
     }
 }

@@ -8,19 +8,37 @@ use super::coverage::Coverage;
 use super::evening::{Evening, Failure, Plan};
 
 /// Result of many evenings.
-#[derive(Debug, Default)]
-pub struct Many {
+#[derive(Debug)]
+pub struct Many<F = Failure> {
     /// Number of evenings that were played.
     pub evenings: u64,
     /// Counts of the events in all of them.
     pub coverage: Coverage,
     /// Evenings that broke a law; no further evening starts after one.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<F>,
+}
+
+impl<F> Default for Many<F> {
+    fn default() -> Self {
+        Self { evenings: 0, coverage: Coverage::default(), failures: Vec::new() }
+    }
 }
 
 /// Plays this many evenings that differ only in their seeds, starting with the seed of the plan.
 #[must_use]
 pub fn run_many(plan: Plan, seeds: u64, threads: usize) -> Many {
+    play_many(seeds, threads, |number| {
+        let plan = Plan { seed: plan.seed.wrapping_add(number), ..plan };
+        Evening::play(plan).map(|summary| summary.coverage)
+    })
+}
+
+/// Plays this many evenings, each with its number from 0.
+pub fn play_many<F: Send>(
+    seeds: u64,
+    threads: usize,
+    play_one: impl Fn(u64) -> Result<Coverage, F> + Sync,
+) -> Many<F> {
     let next = AtomicU64::new(0);
     let has_failed = AtomicBool::new(false);
     let sum = Mutex::new(Many::default());
@@ -30,11 +48,11 @@ pub fn run_many(plan: Plan, seeds: u64, threads: usize) -> Many {
             if number >= seeds {
                 return;
             }
-            let outcome = Evening::play(Plan { seed: plan.seed.wrapping_add(number), ..plan });
+            let outcome = play_one(number);
             let mut sum = sum.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             sum.evenings += 1;
             match outcome {
-                Ok(outcome) => sum.coverage.merge(&outcome.coverage),
+                Ok(coverage) => sum.coverage.merge(&coverage),
                 Err(failure) => {
                     has_failed.store(true, Ordering::Relaxed);
                     sum.failures.push(failure);

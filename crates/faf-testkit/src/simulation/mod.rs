@@ -15,6 +15,7 @@
 //!                               laws                trace and counts
 //! ```
 
+pub mod cluster;
 mod coverage;
 mod environment;
 mod evening;
@@ -27,9 +28,9 @@ mod player;
 mod random;
 mod trace;
 
-pub use coverage::Coverage;
+pub use coverage::{Coverage, EXPECTED};
 pub use evening::{Evening, Failure, Plan, Summary};
-pub use many::{Many, run_many};
+pub use many::{Many, play_many, run_many};
 
 pub(crate) use faf_lobby_core::ratings::{GLOBAL, LADDER};
 

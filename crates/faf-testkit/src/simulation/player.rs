@@ -31,15 +31,20 @@ pub(super) struct Player {
     /// Time since which the player has done nothing that keeps them from hosting.
     pub(super) idle_since: Option<Duration>,
     /// Time of the bot's next action, and number of that plan; earlier plans are void.
-    acts_at: Option<Duration>,
+    pub(super) acts_at: Option<Duration>,
     pub(super) plan: u64,
 }
 
 /// Creates the players of an evening, numbered from 1.
 pub(super) fn players(number: usize, random: &mut Random) -> Vec<Player> {
+    players_with(number, settings(), random)
+}
+
+/// Creates players whose bots have these settings, numbered from 1.
+pub(super) fn players_with(number: usize, settings: faf_bots::Settings, random: &mut Random) -> Vec<Player> {
     let login = |id: PlayerId| format!("p{id}");
     let ids = || (1..=number).map(|number| PlayerId(number as u32));
-    let shared = Shared { settings: settings(), content: content(), ..Shared::default() };
+    let shared = Shared { settings, content: content(), ..Shared::default() };
     let shared = Arc::new(shared);
     let player = |id| {
         let rng = Rng::seed_from_u64(random.next());
@@ -75,6 +80,19 @@ fn settings() -> faf_bots::Settings {
         ignores_cancellation: 0.3,
         reports_peers: 0.9,
         ..faf_bots::Settings::default()
+    }
+}
+
+/// Everything happens within a minute: short games, and players who hardly rest.
+pub(super) fn quick_settings() -> faf_bots::Settings {
+    faf_bots::Settings {
+        idle: 0.2..3.0,
+        process_start: 0.1..1.5,
+        host_wait: 8.0,
+        retitle: Some(10.0),
+        battle: 5.0..20.0,
+        rest: 0.2..3.0,
+        ..settings()
     }
 }
 

@@ -1,18 +1,20 @@
 //! A cluster in one process: gateways with real sockets, cores, and a stream in memory.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use faf_client::{Connector, Url};
 use faf_connection::{Reader, Writer};
 use faf_lobby_cluster::{Core, CoreName, CoreOutput, CoreRole, CoreSettings, Replica, WorldId};
-use faf_lobby_core::{InitialState, Reply, Request};
+use faf_lobby_core::{InitialState, Reply, Request, Timestamp};
 use faf_protocol::{Message, WireFormat};
 use faf_testkit::store::FakeStore;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -61,6 +63,8 @@ pub(super) struct Cluster {
     pub(super) nats: MemoryNats,
     pub(super) settings: Settings,
     world: WorldId,
+    /// Time at which the world began.
+    begun: Timestamp,
     initial: InitialState,
     performer: Performer,
     cores: Vec<(watch::Receiver<CoreRole>, JoinHandle<()>)>,
@@ -90,7 +94,8 @@ impl Cluster {
         change(&mut settings);
         let nats = MemoryNats::default();
         let world = WorldId(5);
-        let mut cluster = Self { nats, settings, world, initial, performer, cores: Vec::new() };
+        let mut cluster =
+            Self { nats, settings, world, begun: utc_now(), initial, performer, cores: Vec::new() };
         cluster.add_core();
         cluster.wait_for_leader(0).await;
         cluster
@@ -99,7 +104,7 @@ impl Cluster {
     /// Starts a core, which reads the stream from its beginning. Returns its place.
     pub(super) fn add_core(&mut self) -> usize {
         let initial = InitialState { seed: 7, ..self.initial.clone() };
-        let replica = Replica::begin(self.world, self.settings.lobby(), initial, utc_now(), 0);
+        let replica = Replica::begin(self.world, self.settings.lobby(), initial, self.begun, 0);
         let name = CoreName(format!("core-{}", self.cores.len()));
         let core = Core::new(name, "0.1.0", CoreSettings::default(), replica, Duration::ZERO);
         let (role, known) = watch::channel(core.role());
@@ -119,13 +124,13 @@ impl Cluster {
         self.cores[place].1.abort();
     }
 
-    /// Begins the world again, as if the stream were lost.
-    pub(super) async fn begin_again(&mut self) {
+    /// Ends all cores and forgets the stream, as if it were lost. A core that is
+    /// [added](Self::add_core) then begins another world.
+    pub(super) fn lose_world(&mut self) {
         self.cores.drain(..).for_each(|(_, task)| task.abort());
         self.nats.forget();
         self.world = WorldId(self.world.0 + 1);
-        self.add_core();
-        self.wait_for_leader(0).await;
+        self.begun = utc_now();
     }
 
     /// Starts a gateway.
@@ -249,20 +254,72 @@ impl TestGateway {
 }
 
 pub(super) async fn connect(address: SocketAddr, format: WireFormat) -> Client {
-    let stream = TcpStream::connect(address).await.unwrap();
+    let raw = Arc::<Mutex<Vec<u8>>>::default();
+    let stream = Recorded { stream: TcpStream::connect(address).await.unwrap(), raw: Arc::clone(&raw) };
     let url = Url::new(format, address);
     let client = soon("a connection", Connector::default().connect_over(stream, &url)).await.unwrap();
     let (reader, writer) = client.into_connection();
-    Client { reader, writer }
+    Client { reader, writer, raw }
 }
 
 /// A client.
 pub(super) struct Client {
-    pub(super) reader: Reader,
-    pub(super) writer: Writer,
+    reader: Reader,
+    writer: Writer,
+    raw: Arc<Mutex<Vec<u8>>>,
+}
+
+/// A stream that keeps what was read from it.
+struct Recorded {
+    stream: TcpStream,
+    raw: Arc<Mutex<Vec<u8>>>,
+}
+
+impl AsyncRead for Recorded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.raw.lock().unwrap().extend(&buffer.filled()[before..]);
+        read
+    }
+}
+
+impl AsyncWrite for Recorded {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 impl Client {
+    /// Returns all bytes that the client has read.
+    pub(super) fn raw(&self) -> Vec<u8> {
+        self.raw.lock().unwrap().clone()
+    }
+
+    /// Returns whether the server has sent a close frame for a server that goes away, with a reason
+    /// that begins like this.
+    pub(super) fn was_sent_away(&self, reason: &str) -> bool {
+        let part = [&1001_u16.to_be_bytes()[..], reason.as_bytes()].concat();
+        self.raw().windows(part.len()).any(|bytes| bytes == part)
+    }
+
+    /// Sends a command as the player's game.
+    pub(super) async fn play(&self, command: &str, args: &str) {
+        self.send(&format!(r#"{{"command":"{command}","target":"game","args":[{args}]}}"#)).await;
+    }
+
     pub(super) async fn send(&self, message: &str) {
         let message: Message = message.parse().unwrap();
         soon("sending", self.writer.send(&message)).await.unwrap();
@@ -297,15 +354,8 @@ impl Client {
         self.receive(r#""command":"pong""#).await;
     }
 
-    /// Waits until the server has closed the connection; returns how it ended.
-    pub(super) async fn wait_for_end(&mut self) -> faf_connection::Error {
-        soon("the end of a connection", async {
-            loop {
-                if let Err(error) = self.reader.read().await {
-                    return error;
-                }
-            }
-        })
-        .await
+    /// Waits until the server has closed the connection.
+    pub(super) async fn wait_for_end(&mut self) {
+        soon("the end of a connection", async { while self.reader.read().await.is_ok() {} }).await;
     }
 }

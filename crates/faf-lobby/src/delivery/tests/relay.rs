@@ -285,7 +285,7 @@ async fn sender_at_another_gateway_fills_its_share_and_no_more() {
         }
     }
     assert!(is_honest_here);
-    // What the socket takes, half of what may be in flight, and what may wait.
+    // The bytes that the socket takes, half of those in flight, and those that may wait.
     let expected = 65_536 + IN_FLIGHT_BYTES / 2 + ELSEWHERE_BYTES;
     assert!((expected - 10_000..expected + 10_000).contains(&received), "{received}");
     assert!(receiver.server.is_connected());

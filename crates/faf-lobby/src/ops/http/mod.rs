@@ -153,8 +153,8 @@ pub(crate) struct HttpTasks {
 }
 
 impl HttpTasks {
-    /// Starts to reply to probes, which a server does while it waits for a database or a cluster. If
-    /// it waits for another server, that one may still have the address; then
+    /// Starts to reply to probes, which a server does while it waits for a database or a cluster.
+    /// If it waits for another server, that one may still have the address; then
     /// [`insist_on_probes`](Self::insist_on_probes) tries again.
     pub(crate) async fn start(settings: &Settings, sockets: &mut Sockets) -> Self {
         let (phase, _) = watch::channel(Phase::Starting);

@@ -25,6 +25,8 @@ pub(crate) struct GatewayState {
     pub(crate) epoch: Epoch,
     /// Time of the last packet of a leader.
     pub(crate) heard: Instant,
+    /// Number of inputs that wait because too many batches are not acknowledged.
+    pub(crate) inputs: usize,
     /// Number of batches of inputs that the stream has not acknowledged.
     pub(crate) unacknowledged: usize,
     /// Number of effects that wait because earlier ones are missing.
@@ -50,6 +52,7 @@ impl GatewayFigures {
             gateway: None,
             epoch: Epoch::default(),
             heard: Instant::now(),
+            inputs: 0,
             unacknowledged: 0,
             early: 0,
             connections: 0,
@@ -110,6 +113,7 @@ impl Collector for GatewayCollector {
             ),
             ("epoch", "Number of the leadership that the gateway has heard of last", state.epoch.0 as f64),
             ("connections", "Clients of the gateway", state.connections as f64),
+            ("inputs_waiting", "Inputs that wait for the stream", state.inputs as f64),
             (
                 "batches_unacknowledged",
                 "Batches of inputs that the stream has not acknowledged",
@@ -136,5 +140,46 @@ impl Collector for GatewayCollector {
             ConstCounter::new(count).encode(family.encode_family(&[("reason", reason.text())])?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn gateway_is_ready_while_it_hears_a_leader() {
+        let figures = GatewayFigures::new();
+        assert!(figures.problem().unwrap().contains("not a part"));
+        let state = figures.change(|figures| figures.state);
+        figures.set(GatewayState { gateway: Some(GatewayId(3)), ..state });
+        assert_eq!(figures.problem(), None);
+        advance(READY_SILENCE).await;
+        assert_eq!(figures.problem().as_deref(), Some("nothing was heard of a leader for 5 s"));
+        figures.set(GatewayState { gateway: Some(GatewayId(3)), heard: Instant::now(), ..state });
+        assert_eq!(figures.problem(), None);
+    }
+
+    #[test]
+    fn figures_have_names() {
+        let figures = GatewayFigures::new();
+        figures.count_repair();
+        figures.count_end(EndReason::GivenUp);
+        let mut metrics = crate::ops::metrics::Metrics::new();
+        metrics.observe_gateway(figures);
+        let text = metrics.text().unwrap();
+        for line in [
+            "server_gateway_member 0.0",
+            "server_gateway_epoch 0.0",
+            "server_gateway_inputs_waiting 0.0",
+            "server_gateway_effects_waiting 0.0",
+            "server_gateway_repairs_total 1",
+            "server_gateway_ends_total{reason=\"given up by the cluster\"} 1",
+            "server_gateway_ends_total{reason=\"effects were lost\"} 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
     }
 }

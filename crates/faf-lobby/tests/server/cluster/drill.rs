@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use faf_testkit::serving::Serving;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::interval;
 
 use super::parts::Parts;
 use crate::pairs::{Pair, Player, check_results, name};
@@ -99,7 +100,7 @@ impl Drill {
     async fn everybody_plays(&self) {
         let mut acknowledged = self.acknowledged.subscribe();
         let begun = *acknowledged.borrow_and_update();
-        let enough = begun + 30 * u64::from(PAIRS);
+        let enough = begun + 8 * u64::from(PAIRS);
         soon("everybody plays", acknowledged.wait_for(|count| *count >= enough)).await.unwrap();
     }
 
@@ -136,10 +137,13 @@ async fn play(mut pair: Pair, address: String, is_over: Arc<AtomicBool>) -> Pair
     pair
 }
 
-/// Sends one question after the other, and notes the longest time until the answer.
+/// Sends a question at each beat, and notes the longest time until the answer.
 async fn ping(address: String, longest: Arc<watch::Sender<Duration>>) {
     let mut player = Player::log_in(&address, &name(2 * PAIRS + 1)).await.expect("it is served");
+    // Often enough to notice a pause, and not so often that the player is slowed down.
+    let mut beat = interval(Duration::from_millis(100));
     loop {
+        beat.tick().await;
         let begun = Instant::now();
         if player.settle().await.is_err() {
             return;

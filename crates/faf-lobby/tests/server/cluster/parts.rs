@@ -62,6 +62,8 @@ impl Parts {
     /// Starts a core, which need not be the first.
     pub(super) fn core(&self) -> Serving {
         let mut command = self.command("core");
+        // Each pair plays many games.
+        command.args(["--rated-games-per-pair", "10000"]);
         command.arg("--database").arg(self.folder.path().join(DATABASE));
         Serving::start(self.quiet(command.args(["--http", "127.0.0.1:0"])))
     }

@@ -11,7 +11,7 @@ use faf_protocol::{GameId, PlayerId};
 use super::Checker;
 use super::laws::{Law, Violation, broken, ensure};
 use super::model::{Found, Hosted};
-use super::rest::SLACK;
+
 use crate::simulation::COMMON_LOSSES_SHARE;
 
 /// Longest time that the database of an evening takes for a reply.
@@ -139,7 +139,7 @@ impl Checker {
         let player = self.connection(conn, "sent a violation")?.player;
         let now = self.now;
         let is_due = |(accused, at): &(PlayerId, Duration)| {
-            Some(*accused) == player && *at + JUDGED_AFTER <= now && now <= *at + JUDGED_AFTER + SLACK
+            Some(*accused) == player && *at + JUDGED_AFTER <= now && now <= *at + JUDGED_AFTER + self.slack()
         };
         // Others are blamed in the step in which their match fails.
         if let Some(place) = self.accused.iter().position(is_due) {
@@ -180,7 +180,8 @@ impl Checker {
         }
         self.just_blamed.retain(|player| !found.players().any(|one| one == *player));
         let now = self.now;
-        self.accused.retain(|(_, at)| now <= *at + JUDGED_AFTER + SLACK);
+        let longest = JUDGED_AFTER + self.slack();
+        self.accused.retain(|(_, at)| now <= *at + longest);
         let lost = found.conns.iter().filter(|(player, conn)| self.online.get(*player) != Some(*conn));
         self.accused.extend(lost.map(|(player, _)| (*player, now)));
         for (player, conn) in &found.conns {
@@ -214,10 +215,11 @@ impl Checker {
 
     /// Checks that matches keep their time limits.
     pub(super) fn check_match_times(&self, settings: &Settings) -> Result<(), Violation> {
-        let until_order = SLOWEST_REPLY + settings.game_setup_timeout * 2 + SLACK;
+        let until_order = SLOWEST_REPLY + settings.game_setup_timeout * 2 + self.slack();
         for (id, found) in &self.matches {
             let players = found.players().count();
-            let until_launch = Duration::from_secs(60) + Duration::from_secs(10) * players as u32 + SLACK;
+            let until_launch =
+                Duration::from_secs(60) + Duration::from_secs(10) * players as u32 + self.slack();
             let has_ordered_all = found.ordered.len() == players;
             let late = found.conns.iter().find(|(player, conn)| {
                 self.online.get(*player) == Some(*conn) && !found.ordered.contains(*player)

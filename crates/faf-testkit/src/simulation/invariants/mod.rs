@@ -35,6 +35,8 @@ use super::coverage::Coverage;
 pub struct Checker {
     /// Counts of the events.
     pub coverage: Coverage,
+    /// Most by which the timers of the lobby are late, in addition to the usual.
+    lateness: Duration,
     now: Duration,
     connections: BTreeMap<ConnId, Connection>,
     online: BTreeMap<PlayerId, ConnId>,
@@ -86,6 +88,12 @@ pub struct Checker {
 }
 
 impl Checker {
+    /// Creates a checker of a lobby whose timers may be late by this much.
+    #[must_use]
+    pub fn of_late_timers(lateness: Duration) -> Self {
+        Self { lateness, ..Self::default() }
+    }
+
     /// Checks one step: an event, or an expired deadline, and all its effects. `after` holds the
     /// games after the step, if they have changed.
     ///

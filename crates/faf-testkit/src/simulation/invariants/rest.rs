@@ -19,7 +19,7 @@ use crate::simulation::{GAMES_BEFORE, GLOBAL, LADDER};
 use crate::store::{FakeGame, FakeStore};
 
 /// Time that the lobby may take for due work: it reports changes every second.
-pub(super) const SLACK: Duration = Duration::from_secs(2);
+const SLACK: Duration = Duration::from_secs(2);
 
 /// Longest wait for a sign-in, at the lowest rate and with a slow database.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -76,10 +76,16 @@ impl Checker {
         self.check_owners(settings)
     }
 
+    /// Time that the lobby may take for due work.
+    pub(super) fn slack(&self) -> Duration {
+        SLACK + self.lateness
+    }
+
     fn check_owners(&mut self, settings: &Settings) -> Result<(), Violation> {
         // Co-op games may take longest.
-        let setup = settings.game_setup_timeout * 2 + SLACK;
-        let grace = settings.reconnect_grace_period.max(settings.restart_grace_period) + SLACK;
+        let slack = self.slack();
+        let setup = settings.game_setup_timeout * 2 + slack;
+        let grace = settings.reconnect_grace_period.max(settings.restart_grace_period) + slack;
         for (id, seen) in &self.seen {
             let Some(game) = self.games.get_mut(id) else { continue };
             let is_over = seen.state == GameState::Ended
@@ -93,7 +99,7 @@ impl Checker {
             let is_setting_up = (seen.state == GameState::Initializing).then_some(game.since);
             let is_left = lasts_too_long(is_setting_up, setup)
                 || lasts_too_long(game.empty_since, grace)
-                || lasts_too_long(game.over_since, SLACK);
+                || lasts_too_long(game.over_since, slack);
             ensure(!is_left, Law::GamesHaveOwners, || format!("game {id} is {:?}", seen.state))?;
         }
         // No events follow for games that were never launched.
