@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use faf_connection::running_time::RunningTime;
 use faf_lobby_core::{Event, InitialState, World};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
