@@ -504,17 +504,15 @@ impl Core {
         true
     }
 
-    /// Number of the batch in which the inputs are that this leader was given so far; `None` if it
-    /// does not lead. They are a part of the world once [`batch_applied`](Self::batch_applied) is as
-    /// high.
+    /// Number of the batch with the last input that this leader was given; `None` if it does not
+    /// lead. The input is a part of the world once [`batch_applied`](Self::batch_applied) is as high.
     #[must_use]
     pub fn batch_of_inputs(&self) -> Option<u64> {
         let Role::Leading(leading) = &self.role else { return None };
         Some(leading.last_batch + u64::from(!leading.inputs.is_empty()))
     }
 
-    /// Number of the last batch of this leader that is a part of the world; `None` if it does not
-    /// lead.
+    /// Number of this leader's last batch that is a part of the world; `None` if it does not lead.
     #[must_use]
     pub fn batch_applied(&self) -> Option<u64> {
         let Role::Leading(leading) = &self.role else { return None };

@@ -246,8 +246,8 @@ impl Replica {
         replica
     }
 
-    /// Marks a world that has just begun as one of several that may be that of the cluster: it is if
-    /// the stream says so first of it. Until then no core leads it.
+    /// Marks a world that has just begun as one of several that may be that of the cluster: it is
+    /// if the stream says so first of it. Until then no core leads it.
     #[must_use]
     pub fn unsettled(self) -> Self {
         Self { is_settled: false, ..self }

@@ -10,10 +10,10 @@
 //! database, in its own transaction, whether this server still has the lock. If another server was
 //! faster, this one has lost the database for good, and must end.
 //!
-//! The cores of a cluster share the database: only the one that leads writes, and a write that two of
-//! them make one after the other has the effect of one. Locks of the database cannot be shared, so
-//! each core has one of several locks of its own, and no server has the database alone while one of
-//! those is taken.
+//! The cores of a cluster share the database: only the one that leads writes, and a write that two
+//! of them make one after the other has the effect of one. Locks of the database cannot be shared,
+//! so each core has one of several locks of its own, and no server has the database alone while one
+//! of those is taken.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -322,7 +322,7 @@ impl Lock {
             if got != Some(true) {
                 continue;
             }
-            // Whoever looks for the locks of the other kind after taking its own cannot overlook one.
+            // A server that looks for locks of the other kind after taking its own finds all.
             if used(session, &self.excluded)?.is_some() {
                 let release = "SELECT RELEASE_LOCK(?)";
                 let _: Option<bool> = session.one(release, (name,), |row| row.get(0))?;

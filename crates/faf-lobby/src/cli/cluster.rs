@@ -52,8 +52,8 @@ mod with_nats {
     /// Carries out a command; without one, shows the status.
     ///
     /// # Errors
-    /// [`Failure`] with [`exit_code::CONFIGURATION`] without a NATS; if no core answers, or the leader
-    /// does not hand over.
+    /// [`Failure`] with [`exit_code::CONFIGURATION`] without a NATS; if no core answers, or the
+    /// leader does not hand over.
     pub(in crate::cli) fn run(command: Option<Commands>, settings: &Settings) -> Result<(), Failure> {
         if settings.nats.is_empty() {
             let problem = anyhow!("a cluster has an address of NATS: --nats nats://HOST:4222");

@@ -37,8 +37,8 @@ mod with_nats {
     /// Runs a core until it has ended. `takes_over`: it asks the leader to hand over to it.
     ///
     /// # Errors
-    /// [`Failure`] with [`exit_code::CONFIGURATION`] without a NATS, or as [`CoreServer::start`] and
-    /// [`CoreServer::wait`] say.
+    /// [`Failure`] with [`exit_code::CONFIGURATION`] without a NATS, or as [`CoreServer::start`]
+    /// and [`CoreServer::wait`] say.
     pub(in crate::cli) fn run(
         configuration: Effective,
         read: impl Fn() -> Result<Effective, Problems> + Send + 'static,

@@ -1,5 +1,5 @@
 //! [`Backend`]: the stream and the snapshots of a cluster, as a core needs them before it reads.
-//! NATS is behind it, and memory in tests.
+//! It is NATS, and memory in tests.
 
 use std::pin::Pin;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::bus::Bus;
 
-/// What an operation of a [`Backend`] returns.
+/// An operation of a [`Backend`] that is under way.
 pub(crate) type Operation<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
 
 /// An operation of a [`Backend`] has failed.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Version of questions and answers.
 const FORMAT: u32 = 1;
 
-/// What every question begins with, which no other message to a core does.
+/// The beginning of every question, which no other message to a core has.
 const BEGINNING: &[u8] = br#"{"faf_lobby_question":"#;
 
 /// A question or an order.
@@ -53,7 +53,7 @@ pub(crate) struct Answer {
 /// The content of an [`Answer`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum AnswerContent {
-    /// What a core knows.
+    /// The answer of one core.
     Status(Box<CoreStatus>),
     /// The leader hands over to this core.
     HandingOver {

@@ -490,8 +490,8 @@ settings! {
         /// stream is full, gateways do not read from their clients.
         stream_bytes: u64 = 4294967296, Bytes(16_777_216.0..=1_099_511_627_776.0);
 
-        /// Number of messages in the stream after which a core writes a snapshot. It also writes one
-        /// every five minutes. Fewer make the start of a core shorter and the stream smaller.
+        /// Number of messages in the stream after which a core writes a snapshot. It also writes
+        /// one every five minutes. Fewer make the start of a core shorter and the stream smaller.
         snapshot_messages: u64 = 50000, Count(100.0..=10_000_000.0);
     }
     section "Links for players" {

@@ -1,5 +1,5 @@
-//! How a core gets its world: from the newest snapshot that it can use, or, if the cluster has none,
-//! from the database.
+//! How a core gets its world: from the newest snapshot that it can use, or, if the cluster has
+//! none, from the database.
 //!
 //! Cores that begin at the same moment read the database each for itself, and what they read may
 //! differ. So each stores the beginning of its world as a snapshot and says so in the stream; the
@@ -28,7 +28,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Time after which a message is appended again that was not read back.
 const REPEAT: Duration = Duration::from_secs(2);
 
-/// What an operator can do if no snapshot can be used.
+/// Advice for an operator if no snapshot can be used.
 const ADVICE: &str = "if this cannot be mended, stop all gateways and cores and delete the stream and the bucket of \
      snapshots of this cluster: the lobby then begins anew from the database, which has all results, and \
      players log in again";
@@ -183,8 +183,8 @@ fn usable(bytes: &Bytes, stream: &StreamState, world: Option<WorldId>) -> Result
     Ok(Usable::Yes(Box::new(replica)))
 }
 
-/// Begins a new world. Returns `None` if the cluster turns out to have one, of which there will be a
-/// snapshot.
+/// Begins a new world. Returns `None` if the cluster turns out to have one, of which there will be
+/// a snapshot.
 async fn new_world(search: &Search<'_>, stream: &StreamState) -> Result<Option<Beginning>, Failure> {
     let Search { backend, store, options, .. } = search;
     let random =
@@ -200,8 +200,8 @@ async fn new_world(search: &Search<'_>, stream: &StreamState) -> Result<Option<B
     Ok(Some(Beginning { replica, bus, stream: stream.identity, past: position }))
 }
 
-/// Appends the message at which a new world begins, and returns its position and time. Returns `None`
-/// if a core leads already, or another one has stored a beginning.
+/// Appends the message at which a new world begins, and returns its position and time. Returns
+/// `None` if a core leads already, or another one has stored a beginning.
 async fn mark(bus: &mut Bus, world: WorldId) -> Result<Option<(u64, Timestamp)>, Failure> {
     let payload: Arc<[u8]> = StreamMessage::<Event>::Begin { world, is_stored: false }.encode().into();
     loop {

@@ -1,10 +1,11 @@
-//! What a core keeps if its state differs from the leader's, so that somebody can find out why: a
-//! folder with its own state, an older state that all cores had, and the messages in between.
+//! Evidence that a core keeps if its state differs from the leader's: a folder with its own state,
+//! an older state that all cores had, and the messages in between.
+//! With it, a developer can find out why.
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `before.snapshot` | the newest snapshot of a time when the states were equal, as far as there is one |
-//! | `messages.jsonl` | the messages of the stream after it: `{"sequence":..,"time":..,"message":..}` |
+//! | `before.snapshot` | the newest snapshot of a time when the states were equal |
+//! | `messages.jsonl` | the messages of the stream after it, one a line |
 //! | `after.snapshot` | the state of this core |
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -33,8 +34,8 @@ struct Line<'a> {
     message: &'a str,
 }
 
-/// Keeps what is needed in a new folder in this one, and returns it. It has what the lobby knows, with
-/// passwords, and so only the user who runs the core may read it.
+/// Keeps the evidence in a new folder in this one, and returns that folder. Only the user who runs
+/// the core may read it, since it has all that the lobby knows, with passwords.
 ///
 /// # Errors
 /// The reason why something is missing in it.

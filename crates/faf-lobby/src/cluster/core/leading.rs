@@ -1,5 +1,5 @@
-//! What only the leader does beside the world: it executes orders of operators, delivers the
-//! messages of the outbox, and receives those of other services.
+//! The work of the leader beside the world: it executes orders of operators, delivers the messages
+//! of the outbox, and receives those of other services.
 
 use std::sync::Arc;
 

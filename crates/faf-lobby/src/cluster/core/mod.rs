@@ -1,6 +1,6 @@
 //! A core of a cluster: it runs the world, and all around it but the connections of clients.
 //!
-//! * `beginning.rs`: from where it gets its world. `upgrade.rs`: if a core of another version leads.
+//! * `beginning.rs`: from where it gets its world. `upgrade.rs`: while another version leads.
 //! * `appends.rs`: what a leader appends to the stream until it is stored.
 //! * `leading.rs`: what only the leader does.
 //! * `snapshots.rs`: snapshots while it runs. `divergence.rs`: what is kept if its world differs.
@@ -75,7 +75,7 @@ pub(crate) struct CoreOptions {
     pub(crate) takes_over: bool,
 }
 
-/// What a core needs.
+/// The parts of the process that a core uses.
 pub(crate) struct CoreParts {
     pub(crate) options: CoreOptions,
     pub(crate) backend: Arc<dyn Backend>,
@@ -110,7 +110,7 @@ pub(crate) struct CoreLoop {
     snapshot_work: mpsc::UnboundedReceiver<Done>,
     /// A snapshot at the exact position of a hand-over, which is being stored.
     last_snapshot: Option<Operation<'static, ()>>,
-    /// Who waits until inputs are in the world, with the numbers of the batches.
+    /// Senders for tasks that wait until inputs are in the world, with the numbers of the batches.
     settled: VecDeque<(u64, oneshot::Sender<()>)>,
     figures: Arc<CoreFigures>,
     phase: watch::Sender<Phase>,
@@ -202,7 +202,7 @@ impl CoreLoop {
                     self.snapshots.done(done, &self.core, self.began.elapsed());
                 }
                 Some(reply) = self.status.recv() => {
-                    // Whoever has asked may have given up.
+                    // The asker may have given up.
                     let _ = reply.send(self.status());
                 }
                 () = sleep_until(due) => {}
@@ -292,7 +292,7 @@ impl CoreLoop {
         }
         let applied = self.core.batch_applied().unwrap_or_default();
         while let Some((_, tell)) = self.settled.pop_front_if(|(batch, _)| *batch <= applied) {
-            // Whoever waits may have given up.
+            // The task may have ended.
             let _ = tell.send(());
         }
         let leads = self.core.role() == CoreRole::Leading;
@@ -376,8 +376,8 @@ impl CoreLoop {
         }
     }
 
-    /// The core is asked to end. If it leads, the follower that has read most leads next. If nobody
-    /// can, a snapshot of exactly this moment lets any later core go on, also one of another version.
+    /// The core is asked to end. If it leads, the follower that has read most leads next. If there
+    /// is none, any later core goes on from a snapshot of exactly this moment, whatever its version.
     fn leave(&mut self) {
         if self.ends_at.is_some() || self.core.role() != CoreRole::Leading {
             self.end = Some(End::Asked);

@@ -48,8 +48,8 @@ pub(crate) struct CoreServer {
 }
 
 impl CoreServer {
-    /// Starts a core. When this returns, it has a world, and follows. `takes_over`: it asks the leader
-    /// to hand over as soon as it is ready.
+    /// Starts a core. When this returns, it has a world, and follows. `takes_over`: it asks the
+    /// leader to hand over as soon as it is ready.
     ///
     /// # Errors
     /// [`Failure`] with [`exit_code::DATABASE`](crate::exit_code::DATABASE),
@@ -159,8 +159,8 @@ impl CoreServer {
         &self.listening
     }
 
-    /// Returns a handle that ends the core: the first time it hands over if it leads, the second time
-    /// it ends at once.
+    /// Returns a handle that ends the core: the first time it hands over if it leads, the second
+    /// time it ends at once.
     pub(crate) fn shutdown(&self) -> Shutdown {
         self.inbox.clone().into()
     }

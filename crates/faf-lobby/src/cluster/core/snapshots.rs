@@ -78,9 +78,9 @@ impl Snapshots {
         self.newest
     }
 
-    /// Begins a snapshot if one is due and this core is the one to write it: the first of those that
-    /// follow, by name, or the leader if there is none. Another core may have written one, so it
-    /// looks first.
+    /// Begins a snapshot if one is due and this core is the one to write it: the first of those
+    /// that follow, by name, or the leader if there is none. Another core may have written one, so
+    /// it looks first.
     pub(super) fn begin_if_due(&mut self, core: &Core, now: Duration) {
         let position = core.replica().position();
         let is_due =

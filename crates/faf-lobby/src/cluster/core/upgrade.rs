@@ -1,6 +1,6 @@
-//! What a core does while one of another version leads. It must not compute along, since its rules
-//! may be others: it waits for the snapshot that the leader writes at the exact message at which it
-//! hands over, or until nobody leads.
+//! A core while one of another version leads. It must not compute along, since its rules may be
+//! others: it waits for the snapshot that the leader writes at the exact message at which it hands
+//! over, or until no core leads.
 
 use std::time::Duration;
 

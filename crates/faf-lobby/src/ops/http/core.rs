@@ -1,4 +1,4 @@
-//! What the HTTP interface of a core shows beside that of a server: its part in the cluster.
+//! The HTTP interface of a core: that of a server, and its part in the cluster.
 
 use std::sync::Arc;
 

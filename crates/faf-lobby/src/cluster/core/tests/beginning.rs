@@ -65,7 +65,7 @@ async fn snapshot_that_is_damaged_or_newer_is_passed_over() {
     let status = two.until(|status| status.position > positions[2]).await;
     assert_eq!((status.snapshot, status.players), (positions[0], 1));
     two.kill().await;
-    // Nothing is begun anew if all are unusable.
+    // No new world begins if all are unusable.
     backend.stored().insert(positions[0], newer);
     let failure = Running::start(options("three", LONG), &backend, &store).ended().await.unwrap_err();
     assert_eq!(failure.code, exit_code::CLUSTER);

@@ -1,4 +1,5 @@
-//! A cluster in one process: a stream and snapshots in memory, cores, and a gateway without sockets.
+//! A cluster in one process: a stream and snapshots in memory, cores, and a gateway without
+//! sockets.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -238,7 +239,7 @@ pub(super) struct TestGateway {
     bus: Bus,
     began: Instant,
     connections: u64,
-    /// What clients were sent: the texts of messages, by connection.
+    /// Texts of the messages that clients were sent, by connection.
     pub(super) sent: BTreeMap<ConnId, Vec<String>>,
 }
 

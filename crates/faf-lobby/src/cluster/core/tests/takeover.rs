@@ -1,4 +1,4 @@
-//! What happens when the leader is lost.
+//! Takeovers from a leader that is lost, and the duties of the one that leads.
 
 use std::time::Duration;
 
