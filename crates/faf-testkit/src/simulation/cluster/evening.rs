@@ -27,8 +27,7 @@ use crate::simulation::random::Random;
 use crate::simulation::trace::Trace;
 use crate::store::FakeStore;
 
-/// Time after which the processes of the simulation append something again that was not
-/// acknowledged.
+/// Time after which a process appends again what was not acknowledged: 700 ms.
 const RETRY: Duration = Duration::from_millis(700);
 
 /// Time in which a cluster in which nothing fails any more must be as it should be: the end of a
@@ -332,7 +331,10 @@ impl ClusterEvening {
         let grace = self.settings.reconnect_grace_period + self.settings.game_end_timeout;
         self.run_until(self.now + grace + Duration::from_secs(10))?;
         for _ in 0..40 {
-            if self.reference.is_settled() && self.reference.checker.seen().is_empty() {
+            // A gateway that has ended without a word is given up after some time.
+            let gateways = self.reference.replica.gateways().count();
+            let is_settled = self.reference.is_settled() && self.reference.checker.seen().is_empty();
+            if is_settled && gateways == self.gateways.len() {
                 break;
             }
             self.run_until(self.now + Duration::from_secs(3))?;
@@ -355,25 +357,20 @@ impl ClusterEvening {
             ensure(process.id().is_some(), law, || format!("gateway process {at} is not a member"))?;
         }
         self.ponged.clear();
-        for player in 0..self.players.len() {
-            self.ping(player)?;
-        }
-        // A player may be between two connections.
-        for player in 0..self.players.len() {
-            if self.players[player].conn.is_none() {
-                self.come(player)?;
+        // A player who has just left, as players do, is asked again.
+        for _ in 0..6 {
+            for player in 0..self.players.len() {
+                if self.players[player].conn.is_none() {
+                    self.come(player)?;
+                }
+                if !self.ponged.contains(&player) {
+                    self.ping(player)?;
+                }
             }
+            self.run_until(self.now + Duration::from_secs(2))?;
         }
-        self.run_until(self.now + Duration::from_secs(8))?;
-        for player in 0..self.players.len() {
-            if !self.ponged.contains(&player) {
-                self.ping(player)?;
-            }
-        }
-        self.run_until(self.now + Duration::from_secs(3))?;
         for (player, known) in self.players.iter().enumerate() {
-            let is_served = self.ponged.contains(&player) || known.conn.is_none();
-            ensure(is_served, law, || format!("player {} was not answered", known.id))?;
+            ensure(self.ponged.contains(&player), law, || format!("player {} was not answered", known.id))?;
         }
         let logged_in = self.players.iter().filter(|player| player.bot.is_logged_in()).count();
         ensure(logged_in * 2 > self.players.len(), law, || format!("{logged_in} players are logged in"))
@@ -476,7 +473,7 @@ impl ClusterEvening {
                 self.run_core(core, |core, now| core.asked(now, &question))
             }
             Scheduled::Perform { core, generation, epoch, request } => {
-                self.carry_out(core, generation, epoch, *request)
+                self.perform_request(core, generation, epoch, *request)
             }
             Scheduled::Replied { core, reply, .. } => self.run_core(core, |core, _| core.replied(*reply)),
             Scheduled::Reconnected { core, .. } => {
@@ -681,8 +678,12 @@ impl ClusterEvening {
             return;
         }
         let generation = process.generation;
+        let is_slow = self.now < process.faults.slow_until;
         self.cores[core].announced = last;
-        let delay = self.delay();
+        let mut delay = self.delay();
+        if is_slow {
+            delay += self.random.millis(100..1500);
+        }
         self.put(self.now + delay, Scheduled::Read { core, generation, until: last });
     }
 
@@ -934,7 +935,7 @@ impl ClusterEvening {
 
     // The store.
 
-    fn carry_out(
+    fn perform_request(
         &mut self,
         core: usize,
         generation: u64,
@@ -946,8 +947,8 @@ impl ClusterEvening {
         }
         if self.reference.replica.epoch() != epoch {
             self.coverage.count("requests carried out by a former leader");
-            // What was sent to the database before is carried out; what waits in the process is
-            // not, because it knows by now.
+            // A request that the database has already is performed; one that waits in the process
+            // is not, because the process knows by now.
             if !self.odds.carries_out_late && self.cores[core].core.replica().epoch() != epoch {
                 return Ok(());
             }
