@@ -28,7 +28,9 @@ fn ended(packets: Vec<PacketContent>) -> Vec<EndReason> {
         link.received(Duration::ZERO, &packet(content));
     }
     let outputs = std::iter::from_fn(|| link.poll());
-    outputs.filter_map(|output| if let LinkOutput::EndAll(reason) = output { Some(reason) } else { None }).collect()
+    outputs
+        .filter_map(|output| if let LinkOutput::EndAll(reason) = output { Some(reason) } else { None })
+        .collect()
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Waker};
 use faf_lobby_core::ratings::RatingChange;
 use faf_lobby_core::request::{CheckToken, StoreGame};
 use faf_lobby_core::{
-    Account, Contradiction, GamePublications, GameWrite, InitialState, MapVersion, Reply, Request, TokenFault, Unavailable,
+    Account, Contradiction, GamePublications, GameWrite, InitialState, MapVersion, Reply, Request,
+    TokenFault, Unavailable,
 };
 use faf_lobby_store::memory::{Memory, MemoryAccount, MemoryGame};
 use faf_lobby_store::{Beyond, Message, StoreError, StoredAccount, perform};

@@ -1,7 +1,7 @@
 //! Events that must happen at least once in many evenings of a cluster.
 
 /// Events that must happen at least once in 500 evenings of a cluster.
-pub const EXPECTED: [&str; 41] = [
+pub const EXPECTED: [&str; 42] = [
     "messages of the stream",
     "appends lost",
     "acknowledgements lost",
@@ -40,6 +40,7 @@ pub const EXPECTED: [&str; 41] = [
     "requests carried out twice",
     "replies repeated",
     "states compared",
+    "stores compared",
     "clients connected",
     "old connections left open",
     "messages of clients",

@@ -66,10 +66,6 @@ impl From<invariants::Violation> for Violation {
 }
 
 /// Checks a law: returns a violation unless `holds` is true.
-pub(super) fn ensure(
-    holds: bool,
-    law: ClusterLaw,
-    detail: impl FnOnce() -> String,
-) -> Result<(), Violation> {
+pub(super) fn ensure(holds: bool, law: ClusterLaw, detail: impl FnOnce() -> String) -> Result<(), Violation> {
     if holds { Ok(()) } else { Err(Violation { law, detail: detail() }) }
 }

@@ -121,8 +121,11 @@ impl Reference {
         };
         ensure(known.is_none_or(|known| known == state_hash(replica)), ClusterLaw::SameState, || {
             let (own, other) = (self.replica.state_parts(), replica.state_parts());
-            let differing: Vec<&String> =
-                own.iter().filter(|(part, hash)| other.get(*part) != Some(hash)).map(|(part, _)| part).collect();
+            let differing: Vec<&String> = own
+                .iter()
+                .filter(|(part, hash)| other.get(*part) != Some(hash))
+                .map(|(part, _)| part)
+                .collect();
             format!("{name} after message {position}; parts if the reference is there, too: {differing:?}")
         })
     }
@@ -337,7 +340,8 @@ impl Single {
         if std::mem::replace(&mut self.checked, second) != second {
             checker.second(Size::of(&self.world), self.world.settings())?;
             let world = &self.world;
-            checker.check_shown_searches(&queue_names(), |player, queue| world.is_searching(player, queue))?;
+            checker
+                .check_shown_searches(&queue_names(), |player, queue| world.is_searching(player, queue))?;
         }
         Ok(())
     }

@@ -218,7 +218,8 @@ impl Checker {
         let until_order = SLOWEST_REPLY + settings.game_setup_timeout * 2 + self.slack();
         for (id, found) in &self.matches {
             let players = found.players().count();
-            let until_launch = Duration::from_secs(60) + Duration::from_secs(10) * players as u32 + self.slack();
+            let until_launch =
+                Duration::from_secs(60) + Duration::from_secs(10) * players as u32 + self.slack();
             let has_ordered_all = found.ordered.len() == players;
             let late = found.conns.iter().find(|(player, conn)| {
                 self.online.get(*player) == Some(*conn) && !found.ordered.contains(*player)
