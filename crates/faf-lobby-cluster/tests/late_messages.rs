@@ -180,7 +180,7 @@ fn reports_and_batches_that_are_not_read_back_are_bounded() {
         assert!(reader.core.next_timeout() > reader.now, "it would be busy without an end");
     }
     assert_eq!(reader.core.waiting().1, 128);
-    // What waited goes on when there is room.
+    // The rest goes on when there is room.
     let first = reader.take(|message| matches!(message, StreamMessage::Core { .. }).then(|| message.clone()));
     reader.read(&first[0]);
     let next = reader.take(|message| match message {

@@ -145,7 +145,7 @@ impl ClusterEvening {
         if let Some((gateway, old)) = self.old_wires[player].take() {
             self.drop_connection(gateway, old)?;
         }
-        let Some(conn) = self.players[player].conn else { return Ok(()) };
+        let Some(conn) = self.players[player].conn.filter(|_| !self.is_calm) else { return Ok(()) };
         let gateway = self.places[player];
         if !self.players[player].bot.is_logged_in() {
             // The player tries again, where a bot would wait.
@@ -250,8 +250,8 @@ impl ClusterEvening {
         }
     }
 
-    /// Passes a message to a client. What the bot wants to do then is done later, when the gateway
-    /// has performed all its effects.
+    /// Passes a message to a client. The bot acts on it when the gateway has performed all of its
+    /// effects that have come.
     fn receive(&mut self, gateway: usize, conn: ConnId, message: &ServerMessage) -> Result<(), Violation> {
         let Some(player) = self.gateways[gateway].wires.get(&conn).map(|wire| wire.player) else {
             return Ok(());

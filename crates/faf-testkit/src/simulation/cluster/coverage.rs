@@ -1,7 +1,7 @@
 //! Events that must happen at least once in many evenings of a cluster.
 
 /// Events that must happen at least once in 500 evenings of a cluster.
-pub const EXPECTED: [&str; 40] = [
+pub const EXPECTED: [&str; 42] = [
     "messages of the stream",
     "appends lost",
     "acknowledgements lost",
@@ -16,6 +16,7 @@ pub const EXPECTED: [&str; 40] = [
     "cores ended",
     "cores paused",
     "cores without the stream",
+    "cores that read late",
     "cores started from a snapshot",
     "cores started from the beginning",
     "gateways ended",
@@ -39,6 +40,7 @@ pub const EXPECTED: [&str; 40] = [
     "requests carried out twice",
     "replies repeated",
     "states compared",
+    "stores compared",
     "clients connected",
     "old connections left open",
     "messages of clients",

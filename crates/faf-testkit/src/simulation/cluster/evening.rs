@@ -27,8 +27,7 @@ use crate::simulation::random::Random;
 use crate::simulation::trace::Trace;
 use crate::store::FakeStore;
 
-/// Time after which the processes of the simulation append something again that was not
-/// acknowledged.
+/// Time after which a process appends again what was not acknowledged: 700 ms.
 const RETRY: Duration = Duration::from_millis(700);
 
 /// Time in which a cluster in which nothing fails any more must be as it should be: the end of a
@@ -332,7 +331,10 @@ impl ClusterEvening {
         let grace = self.settings.reconnect_grace_period + self.settings.game_end_timeout;
         self.run_until(self.now + grace + Duration::from_secs(10))?;
         for _ in 0..40 {
-            if self.reference.is_settled() && self.reference.checker.seen().is_empty() {
+            // A gateway that has ended without a word is given up after some time.
+            let gateways = self.reference.replica.gateways().count();
+            let is_settled = self.reference.is_settled() && self.reference.checker.seen().is_empty();
+            if is_settled && gateways == self.gateways.len() {
                 break;
             }
             self.run_until(self.now + Duration::from_secs(3))?;
@@ -355,28 +357,46 @@ impl ClusterEvening {
             ensure(process.id().is_some(), law, || format!("gateway process {at} is not a member"))?;
         }
         self.ponged.clear();
-        for player in 0..self.players.len() {
-            self.ping(player)?;
-        }
-        // A player may be between two connections.
-        for player in 0..self.players.len() {
-            if self.players[player].conn.is_none() {
-                self.come(player)?;
+        // A player who has just left, as players do, is asked again.
+        for _ in 0..6 {
+            for player in 0..self.players.len() {
+                if self.players[player].conn.is_none() {
+                    self.come(player)?;
+                }
+                if !self.ponged.contains(&player) {
+                    self.ping(player)?;
+                }
             }
+            self.run_until(self.now + Duration::from_secs(2))?;
         }
-        self.run_until(self.now + Duration::from_secs(8))?;
-        for player in 0..self.players.len() {
-            if !self.ponged.contains(&player) {
-                self.ping(player)?;
-            }
-        }
-        self.run_until(self.now + Duration::from_secs(3))?;
         for (player, known) in self.players.iter().enumerate() {
-            let is_served = self.ponged.contains(&player) || known.conn.is_none();
-            ensure(is_served, law, || format!("player {} was not answered", known.id))?;
+            ensure(self.ponged.contains(&player), law, || format!("player {} was not answered", known.id))?;
         }
+        self.check_stored()?;
         let logged_in = self.players.iter().filter(|player| player.bot.is_logged_in()).count();
         ensure(logged_in * 2 > self.players.len(), law, || format!("{logged_in} players are logged in"))
+    }
+
+    /// Checks that the lobby and the store agree, if no write failed.
+    fn check_stored(&mut self) -> Result<(), Violation> {
+        for _ in 0..40 {
+            if self.reference.replica.open_requests().is_empty() {
+                break;
+            }
+            self.run_until(self.now + Duration::from_millis(100))?;
+        }
+        if self.odds.store_away > 0 || !self.reference.replica.open_requests().is_empty() {
+            return Ok(());
+        }
+        match self.reference.checker.check_stored(&self.store) {
+            // The write of a former leader came after one of its successor.
+            Err(_) if self.odds.carries_out_late => {
+                self.coverage.count("newer writes undone by a former leader")
+            }
+            outcome => outcome?,
+        }
+        self.coverage.count("stores compared");
+        Ok(())
     }
 
     /// Checks that nothing is left when everyone has left.
@@ -478,7 +498,7 @@ impl ClusterEvening {
                 self.run_core(core, |core, now| core.asked(now, &question))
             }
             Scheduled::Perform { core, generation, epoch, request } => {
-                self.carry_out(core, generation, epoch, *request)
+                self.perform_request(core, generation, epoch, *request)
             }
             Scheduled::Replied { core, reply, .. } => self.run_core(core, |core, _| core.replied(*reply)),
             Scheduled::Reconnected { core, .. } => {
@@ -683,8 +703,12 @@ impl ClusterEvening {
             return;
         }
         let generation = process.generation;
+        let is_slow = self.now < process.faults.slow_until;
         self.cores[core].announced = last;
-        let delay = self.delay();
+        let mut delay = self.delay();
+        if is_slow {
+            delay += self.random.millis(100..1500);
+        }
         self.put(self.now + delay, Scheduled::Read { core, generation, until: last });
     }
 
@@ -908,7 +932,7 @@ impl ClusterEvening {
             }
         }
         if self.plan.sabotage == Some(Sabotage::EffectChanged) {
-            let text = String::from_utf8_lossy(&packet).replace("\"players\"", "\"playerz\"");
+            let text = String::from_utf8_lossy(&packet).replace(r#""country":"""#, r#""country":"DE""#);
             packet = text.into_bytes();
         }
         if self.plan.sabotage == Some(Sabotage::EpochIgnored) {
@@ -944,7 +968,7 @@ impl ClusterEvening {
 
     // The store.
 
-    fn carry_out(
+    fn perform_request(
         &mut self,
         core: usize,
         generation: u64,
@@ -956,8 +980,8 @@ impl ClusterEvening {
         }
         if self.reference.replica.epoch() != epoch {
             self.coverage.count("requests carried out by a former leader");
-            // What was sent to the database before is carried out; what waits in the process is
-            // not, because it knows by now.
+            // A request that the database has already is performed; one that waits in the process
+            // is not, because the process knows by now.
             if !self.odds.carries_out_late && self.cores[core].core.replica().epoch() != epoch {
                 return Ok(());
             }

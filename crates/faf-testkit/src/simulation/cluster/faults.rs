@@ -1,4 +1,4 @@
-//! What fails in an evening of a cluster.
+//! Faults in an evening of a cluster.
 
 use std::time::Duration;
 
@@ -181,7 +181,7 @@ impl ClusterEvening {
         if !self.cores[at].faults.is_well(self.now) {
             return Ok(());
         }
-        match self.random.below(3) {
+        match self.random.below(4) {
             0 => {
                 let time = self.random.millis(100..6000);
                 self.coverage.count("cores ended");
@@ -194,6 +194,7 @@ impl ClusterEvening {
                 self.note(format!("core {at} stands still for {time:?}"));
                 self.cores[at].faults.paused_until = self.now + time;
             }
+            2 => self.read_late(at),
             _ => {
                 let time = self.random.millis(100..6000);
                 self.coverage.count("cores without the stream");
@@ -268,6 +269,16 @@ impl ClusterEvening {
         self.note(format!("core {at} is told to give the leadership up, for {to:?}"));
         self.cores[at].is_replaced = self.random.per_mille(500);
         self.cores[at].core.hand_over(to);
+        if self.random.per_mille(400) {
+            self.read_late(at);
+        }
+    }
+
+    fn read_late(&mut self, core: usize) {
+        let time = self.random.millis(500..3000);
+        self.coverage.count("cores that read late");
+        self.note(format!("core {core} reads the stream late for {time:?}"));
+        self.cores[core].faults.slow_until = self.now + time;
     }
 
     /// From here on nothing fails.

@@ -38,13 +38,15 @@ impl LocalClock {
     }
 }
 
-/// What keeps a process from its work.
+/// Faults that keep a process from its work.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Faults {
     /// End of the time in which it stands still.
     pub(super) paused_until: Duration,
     /// End of the time in which it does not reach the stream.
     pub(super) cut_until: Duration,
+    /// End of the time in which it reads the stream late.
+    pub(super) slow_until: Duration,
     /// End of the time in which cores and this gateway do not reach each other.
     pub(super) deaf_until: Duration,
     /// Time of its start, if it does not run.
@@ -58,7 +60,7 @@ impl Faults {
 
     /// Returns whether nothing has kept it from its work for a while.
     pub(super) fn is_well(&self, now: Duration) -> bool {
-        let end = self.paused_until.max(self.cut_until).max(self.deaf_until);
+        let end = self.paused_until.max(self.cut_until).max(self.deaf_until).max(self.slow_until);
         self.is_running() && (end.is_zero() || end + Duration::from_secs(3) < now)
     }
 }
@@ -86,8 +88,8 @@ pub(super) struct CoreProcess {
     pub(super) unacknowledged: VecDeque<Pending>,
     /// Time of the timer that is set.
     pub(super) timer: Option<Duration>,
-    /// Whether it ends after it has given the leadership up, and another program starts from its
-    /// snapshot.
+    /// Whether it ends after it has given the leadership up, and another one goes on from its
+    /// snapshot, as in an upgrade.
     pub(super) is_replaced: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a cluster must do: a replica without faults, and a single lobby with the same inputs.
+//! The reference of a cluster: a replica without faults, and a single lobby with the same inputs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};

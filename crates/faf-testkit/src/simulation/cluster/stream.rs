@@ -28,8 +28,8 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Stores a message at this time, unless it recognises it as a repetition. Returns its sequence
-    /// number.
+    /// Stores a message at this time, and returns its sequence number; `None` if it takes the
+    /// message for a repetition.
     pub(super) fn store(
         &mut self,
         now: Duration,
