@@ -81,8 +81,12 @@ mod with_nats {
             )
         );
         print_banner(shown, core.listening(), &path, &text);
-        let handles =
-            Handles { shutdown: core.shutdown(), reconfigure: core.reconfigure(), pulse: core.pulse() };
+        let handles = Handles {
+            shutdown: core.shutdown(),
+            reconfigure: core.reconfigure(),
+            pulse: core.pulse(),
+            ends_after: "handing over to another core",
+        };
         let ended = attend(handles, core.wait(), signals, reload).await;
         nats.close().await;
         ended
