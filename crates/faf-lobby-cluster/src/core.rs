@@ -542,7 +542,7 @@ impl Core {
     }
 
     /// Gives the leadership up, for this core or for any. Returns whether it had it.
-    pub fn hand_over(&mut self, to: Option<CoreName>) -> bool {
+    pub fn transfer_leadership(&mut self, to: Option<CoreName>) -> bool {
         let Role::Leading(leading) = &mut self.role else { return false };
         if !std::mem::replace(&mut leading.is_leaving, true) {
             leading.inputs.push(CoreInput::HandOver { to });

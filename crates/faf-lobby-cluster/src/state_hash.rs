@@ -20,8 +20,7 @@ pub(crate) fn hash_parts(value: &impl Serialize) -> Parts {
     value.serialize(Members::default()).expect("the state is a struct, and JSON")
 }
 
-/// A serializer of structs, which hashes each member by itself. The text of a member is never in
-/// memory.
+/// A serializer of structs, which hashes each member while its text is written.
 #[derive(Default)]
 struct Members(Parts);
 

@@ -247,7 +247,7 @@ fn follower_leads_when_the_leader_is_silent_and_nobody_notices() {
 fn planned_takeover_takes_no_lease_time() {
     let mut cluster = Cluster::new();
     let ada = cluster.log_in(0, "Ada");
-    assert!(cluster.cores[0].core.hand_over(Some(CoreName("two".to_owned()))));
+    assert!(cluster.cores[0].core.transfer_leadership(Some(CoreName("two".to_owned()))));
     cluster.send(0, ada, r#"{"command":"ping"}"#);
     cluster.settle();
     assert_eq!(cluster.leaders(), ["two"]);

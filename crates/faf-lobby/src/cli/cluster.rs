@@ -65,7 +65,7 @@ mod with_nats {
             let bus = nats.gateway_bus().await?;
             match command.unwrap_or(Commands::Status) {
                 Commands::Status => status(bus).await,
-                Commands::HandOver { to } => hand_over(bus, to.map(CoreName)).await,
+                Commands::HandOver { to } => transfer_leadership(bus, to.map(CoreName)).await,
             }
         })
     }
@@ -111,7 +111,7 @@ mod with_nats {
         Ok(())
     }
 
-    async fn hand_over(mut bus: Bus, to: Option<CoreName>) -> Result<(), Failure> {
+    async fn transfer_leadership(mut bus: Bus, to: Option<CoreName>) -> Result<(), Failure> {
         let answers = ask(&mut bus, QuestionContent::HandOver { to }, LIMIT, 1).await?;
         match answers.into_iter().next() {
             Some(AnswerContent::HandingOver { to }) => {

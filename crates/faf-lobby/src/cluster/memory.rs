@@ -72,7 +72,7 @@ impl MemoryNats {
 
     /// Sends gateways what a leader of another world would.
     pub(crate) fn announce_other_world(&self) {
-        let content = PacketContent::Standing { next: BTreeMap::new() };
+        let content = PacketContent::Standing { next: BTreeMap::new(), newest: GatewayId(0) };
         let packet = Packet { faf_lobby: FORMAT, world: WorldId(0), epoch: Epoch(1), content };
         self.lock().message(packet.encode().into(), |kind| matches!(kind, Kind::Gateway(_)));
     }

@@ -34,8 +34,8 @@ impl Nats {
     /// Connects.
     ///
     /// # Errors
-    /// [`Failure`] with [`exit_code::CLUSTER`] and what an operator can do, if NATS cannot be
-    /// reached or does not accept the account, or a setting is wrong.
+    /// [`Failure`] with [`exit_code::CLUSTER`], if NATS cannot be reached or does not accept the
+    /// account, or a setting is wrong.
     pub(crate) async fn connect(settings: &Settings, client_name: &str) -> Result<Self, Failure> {
         let nats = faf_lobby_nats::Settings {
             url: url_with_password(settings),
@@ -65,7 +65,7 @@ impl Nats {
         let subscription = self.subscribe(vec![Subject::All]).await?;
         let (bus, ends) = new_bus();
         self.start(&ends, subscription);
-        tokio::spawn(carry_out(self.connection.clone(), self.log(), "gateway", ends));
+        tokio::spawn(run_commands(self.connection.clone(), self.log(), "gateway", ends));
         Ok(bus)
     }
 
@@ -110,7 +110,7 @@ fn new_bus() -> (Bus, Ends) {
 }
 
 /// Carries out the commands of a process, until it ends.
-async fn carry_out(connection: Connection, log: Log, lane: &str, mut ends: Ends) {
+async fn run_commands(connection: Connection, log: Log, lane: &str, mut ends: Ends) {
     let lane = Name::new(lane).expect("it is a word");
     while let Some(command) = ends.commands.recv().await {
         match command {
@@ -269,7 +269,7 @@ impl Backend for Nats {
             let (bus, ends) = new_bus();
             self.start(&ends, subscription);
             tokio::spawn(read(reader, ends.events.clone()));
-            tokio::spawn(carry_out(self.connection.clone(), log, "core", ends));
+            tokio::spawn(run_commands(self.connection.clone(), log, "core", ends));
             Ok(bus)
         })
     }

@@ -65,6 +65,7 @@ pub(crate) enum Share {
     Alone,
     /// It is a core of a cluster, and shares the database with the other cores. Only the one that
     /// leads writes.
+    #[cfg(feature = "nats")]
     WithCores,
 }
 
@@ -245,6 +246,7 @@ async fn take_mariadb(
         let rest = limit.saturating_sub(began.elapsed());
         let share = match share {
             Share::Alone => faf_lobby_mariadb::Share::Alone,
+            #[cfg(feature = "nats")]
             Share::WithCores => faf_lobby_mariadb::Share::WithCores,
         };
         match faf_lobby_mariadb::Owner::take(options, share, rest, &mut is_told).await {

@@ -389,7 +389,7 @@ impl CoreLoop {
             Some(core) => tracing::info!(%core, "handing over"),
             None => tracing::info!("no other core can lead; the lobby waits for the next one that starts"),
         }
-        self.core.hand_over(successor);
+        self.core.transfer_leadership(successor);
     }
 
     /// Returns the follower that is to lead next: of this version, and not far behind.
@@ -435,17 +435,17 @@ impl CoreLoop {
         let content = match &question.content {
             QuestionContent::Status => AnswerContent::Status(Box::new(self.status())),
             _ if !leads => return,
-            QuestionContent::HandOver { to } => self.hand_over(to.clone()),
+            QuestionContent::HandOver { to } => self.transfer_leadership(to.clone()),
             QuestionContent::Upgrade { core, version } => {
                 tracing::info!(%core, version, "handing over to a core of another version");
-                self.core.hand_over(Some(core.clone()));
+                self.core.transfer_leadership(Some(core.clone()));
                 AnswerContent::HandingOver { to: core.clone() }
             }
         };
         self.send(BusCommand::ToAll(question.answer(content)));
     }
 
-    fn hand_over(&mut self, to: Option<CoreName>) -> AnswerContent {
+    fn transfer_leadership(&mut self, to: Option<CoreName>) -> AnswerContent {
         let replica = self.core.replica();
         let Some(to) = to.or_else(|| self.successor()) else {
             return AnswerContent::Refused("no other core follows".to_owned());
@@ -460,7 +460,7 @@ impl CoreLoop {
             }
             Some(_) => {
                 tracing::info!(core = %to, "handing over");
-                self.core.hand_over(Some(to.clone()));
+                self.core.transfer_leadership(Some(to.clone()));
                 AnswerContent::HandingOver { to }
             }
         }

@@ -70,6 +70,7 @@ impl Owner {
         loop {
             let locked = match share {
                 Share::Alone => file.try_lock(),
+                #[cfg(feature = "nats")]
                 Share::WithCores => file.try_lock_shared(),
             };
             match locked {
@@ -90,6 +91,7 @@ impl Owner {
         }
         let what = match share {
             Share::Alone => "",
+            #[cfg(feature = "nats")]
             Share::WithCores => ", a core of a cluster",
         };
         let text = format!("process {}, faf-lobby {}{what}\n", std::process::id(), env!("CARGO_PKG_VERSION"));

@@ -268,7 +268,7 @@ impl ClusterEvening {
         };
         self.note(format!("core {at} is told to give the leadership up, for {to:?}"));
         self.cores[at].is_replaced = self.random.per_mille(500);
-        self.cores[at].core.hand_over(to);
+        self.cores[at].core.transfer_leadership(to);
         if self.random.per_mille(400) {
             self.read_late(at);
         }

@@ -94,7 +94,7 @@ async fn core_of_another_version_goes_on_if_nobody_leads() {
 }
 
 #[tokio::test]
-async fn operator_asks_for_the_state_and_for_a_hand_over() {
+async fn operator_asks_for_the_state_and_for_another_leader() {
     let (backend, store) = (MemoryBackend::default(), Store::in_memory());
     let one = Running::start(options("one", LONG), &backend, &store);
     one.leads().await;
