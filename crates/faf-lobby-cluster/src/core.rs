@@ -37,11 +37,12 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// Number of positions whose hashes a follower keeps until it reads those of the leader.
 const KEPT_HASHES: usize = 8;
 
-/// Number of leases for which other cores wait for the one that a leader has named: if it has another
-/// version, it loads a snapshot first.
+/// Number of leases for which other cores wait for the one that a leader has named: if it has
+/// another version, it loads a snapshot first.
 const SUCCESSOR_LEASES: u32 = 5;
 
-/// Most reports of a follower that it waits for. While the stream is away, older ones are forgotten.
+/// Most reports of a follower that it waits for. While the stream is away, older ones
+/// are forgotten.
 const KEPT_REPORTS: usize = 64;
 
 /// Most batches of a leader that are under way, half of what replicas take: inputs wait until an
@@ -234,8 +235,8 @@ impl Core {
         }
     }
 
-    /// Leaders of other versions up to this message of the stream are of the past: only a sign after
-    /// it ends this core.
+    /// Leaders of other versions up to this message of the stream are of the past: only a sign
+    /// after it ends this core.
     #[must_use]
     pub fn after(self, past: u64) -> Self {
         Self { past, ..self }
@@ -504,8 +505,9 @@ impl Core {
         true
     }
 
-    /// Number of the batch with the last input that this leader was given; `None` if it does not
-    /// lead. The input is a part of the world once [`batch_applied`](Self::batch_applied) is as high.
+    /// Number of the batch with the last input that this leader was given; `None` if it does
+    /// not lead. The input is a part of the world once [`batch_applied`](Self::batch_applied)
+    /// is as high.
     #[must_use]
     pub fn batch_of_inputs(&self) -> Option<u64> {
         let Role::Leading(leading) = &self.role else { return None };

@@ -13,7 +13,8 @@ const KEPT_BYTES: usize = 32 * 1024 * 1024;
 /// Number of lists for logins that a gateway keeps: those of 30,000 players.
 pub(crate) const KNOWN_LISTS: usize = 1024;
 
-/// Hashes of the lists that a gateway keeps, oldest first, as the core and the gateway compute them.
+/// Hashes of the lists that a gateway keeps, oldest first, as the core and the gateway
+/// compute them.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct KnownLists {
     order: VecDeque<ContentHash>,

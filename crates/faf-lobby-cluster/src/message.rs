@@ -46,8 +46,8 @@ pub enum StreamMessage<E = Event> {
         /// Whether there is a snapshot of its beginning.
         is_stored: bool,
     },
-    /// A core wants to lead. It does if the epoch is the next one, so the first of several does, and
-    /// if the leader has given no sign since: so a message that was long on its way takes the
+    /// A core wants to lead. It does if the epoch is the next one, so the first of several does,
+    /// and if the leader has given no sign since: so a message that was long on its way takes the
     /// leadership from nobody.
     Lead {
         /// The core.

@@ -1,5 +1,7 @@
 //! A small cluster on a perfect network: what happens when its leader ends.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use faf_lobby_cluster::{
     Core, CoreName, CoreOutput, CoreRole, CoreSettings, EndReason, Epoch, GatewayEffect, Link, LinkOutput,
     Nonce, Replica, Snapshot, StreamMessage, WorldId,
 };
-use faf_lobby_core::{ConnId, Event, Settings, Timestamp};
+use faf_lobby_core::{Audience, ConnId, Event, Settings, Timestamp};
 use faf_protocol::{ClientMessage, Country, Encode, Limits, Message, ServerMessage, SessionNumber};
 use faf_testkit::lobby::BEGINNING;
 use faf_testkit::store::FakeStore;
@@ -147,8 +149,8 @@ impl Cluster {
                     GatewayEffect::Send { to, message } => {
                         let name = name(&message);
                         match to.into() {
-                            faf_lobby_core::Audience::One(conn) => {
-                                self.sent.entry(conn).or_default().push(name)
+                            Audience::One(conn) => {
+                                self.sent.entry(conn).or_default().push(name);
                             }
                             _ => self.sent.values_mut().for_each(|sent| sent.push(name.clone())),
                         }

@@ -39,7 +39,8 @@ fn seconds(time: &str) -> f64 {
 #[test]
 fn nobody_kills_a_server_that_waits_for_games() {
     let grace_period = Settings::default().shutdown_grace_period;
-    // In compose.yaml, the lobby comes first; in that of a cluster, cores do, which have no connections.
+    // In compose.yaml, the lobby comes first; in that of a cluster, cores do, which have
+    // no connections.
     for (name, key, place) in [
         ("compose.yaml", "stop_grace_period:", 0),
         ("cluster/compose.yaml", "stop_grace_period:", 1),

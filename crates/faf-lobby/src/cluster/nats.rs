@@ -31,7 +31,7 @@ pub(crate) struct Nats {
 }
 
 impl Nats {
-    /// Connects.
+    /// Connects to the servers of the settings.
     ///
     /// # Errors
     /// [`Failure`] with [`exit_code::CLUSTER`], if NATS cannot be reached or does not accept the

@@ -322,8 +322,8 @@ impl Settings {
     /// A description, if the filter cannot be understood.
     pub(crate) fn log_filter(&self) -> Result<Targets, String> {
         let filter: Targets = self.log.parse().map_err(|error: ParseError| error.to_string())?;
-        // The libraries of the broker and of NATS log each failed attempt to connect; the server logs
-        // the first.
+        // The libraries of the broker and of NATS log each failed attempt to connect; the server
+        // logs the first.
         let libraries = ["lapin", "async_nats"].into_iter();
         let silent =
             libraries.filter(|library| !log_targets(&self.log).any(|target| target.starts_with(library)));

@@ -376,8 +376,9 @@ impl CoreLoop {
         }
     }
 
-    /// The core is asked to end. If it leads, the follower that has read most leads next. If there
-    /// is none, any later core goes on from a snapshot of exactly this moment, whatever its version.
+    /// The core is asked to end. If it leads, the follower that has read most leads next. If
+    /// there is none, any later core goes on from a snapshot of exactly this moment, whatever
+    /// its version.
     fn leave(&mut self) {
         if self.ends_at.is_some() || self.core.role() != CoreRole::Leading {
             self.end = Some(End::Asked);
