@@ -391,7 +391,7 @@ impl ClusterEvening {
         match self.reference.checker.check_stored(&self.store) {
             // The write of a former leader came after one of its successor.
             Err(_) if self.odds.carries_out_late => {
-                self.coverage.count("newer writes undone by a former leader")
+                self.coverage.count("newer writes undone by a former leader");
             }
             outcome => outcome?,
         }
