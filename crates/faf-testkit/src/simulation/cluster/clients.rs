@@ -145,11 +145,14 @@ impl ClusterEvening {
         if let Some((gateway, old)) = self.old_wires[player].take() {
             self.drop_connection(gateway, old)?;
         }
-        let Some(conn) = self.players[player].conn.filter(|_| !self.is_calm) else { return Ok(()) };
+        let Some(conn) = self.players[player].conn else { return Ok(()) };
         let gateway = self.places[player];
         if !self.players[player].bot.is_logged_in() {
             // The player tries again, where a bot would wait.
-            return if self.random.per_mille(300) { self.drop_connection(gateway, conn) } else { Ok(()) };
+            return if self.random.per_mille(500) { self.drop_connection(gateway, conn) } else { Ok(()) };
+        }
+        if self.is_calm {
+            return Ok(());
         }
         match self.random.below(100) {
             0..3 => return self.drop_connection(gateway, conn),
@@ -218,7 +221,8 @@ impl ClusterEvening {
                 }
             }
             GatewayEffect::LoggedIn { conn } => {
-                if self.gateways[gateway].wires.contains_key(&conn) {
+                if let Some(wire) = self.gateways[gateway].wires.get(&conn) {
+                    self.welcomed.insert(wire.player);
                     self.gateways[gateway].logged_in.insert(conn);
                 }
             }

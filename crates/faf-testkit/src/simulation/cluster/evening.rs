@@ -177,6 +177,8 @@ pub struct ClusterEvening {
     pub(super) touched: BTreeSet<usize>,
     /// Players who were sent a `pong`.
     pub(super) ponged: BTreeSet<usize>,
+    /// Players who have logged in.
+    pub(super) welcomed: BTreeSet<usize>,
     pub(super) coverage: Coverage,
     pub(super) trace: Trace,
     pub(super) store: FakeStore,
@@ -246,6 +248,7 @@ impl ClusterEvening {
             players,
             touched: BTreeSet::new(),
             ponged: BTreeSet::new(),
+            welcomed: BTreeSet::new(),
             coverage: Coverage::default(),
             trace: Trace::new(false, plan.is_traced),
             beginning: store.clone(),
@@ -357,8 +360,13 @@ impl ClusterEvening {
             ensure(process.id().is_some(), law, || format!("gateway process {at} is not a member"))?;
         }
         self.ponged.clear();
+        let logged_in = |player: &usize| self.players[*player].bot.is_logged_in();
+        self.welcomed = (0..self.players.len()).filter(logged_in).collect();
         // A player who has just left, as players do, is asked again.
-        for _ in 0..6 {
+        for round in 0..20 {
+            if round > 2 && self.ponged.len() + self.welcomed.len() == 2 * self.players.len() {
+                break;
+            }
             for player in 0..self.players.len() {
                 if self.players[player].conn.is_none() {
                     self.come(player)?;
@@ -370,11 +378,12 @@ impl ClusterEvening {
             self.run_until(self.now + Duration::from_secs(2))?;
         }
         for (player, known) in self.players.iter().enumerate() {
-            ensure(self.ponged.contains(&player), law, || format!("player {} was not answered", known.id))?;
+            let (answered, logged_in) = (self.ponged.contains(&player), self.welcomed.contains(&player));
+            ensure(answered && logged_in, law, || {
+                format!("player {}: answered {answered}, logged in {logged_in}", known.id)
+            })?;
         }
-        self.check_stored()?;
-        let logged_in = self.players.iter().filter(|player| player.bot.is_logged_in()).count();
-        ensure(logged_in * 2 > self.players.len(), law, || format!("{logged_in} players are logged in"))
+        self.check_stored()
     }
 
     /// Checks that the lobby and the store agree, if no write failed.
@@ -391,7 +400,7 @@ impl ClusterEvening {
         match self.reference.checker.check_stored(&self.store) {
             // The write of a former leader came after one of its successor.
             Err(_) if self.odds.carries_out_late => {
-                self.coverage.count("newer writes undone by a former leader")
+                self.coverage.count("newer writes undone by a former leader");
             }
             outcome => outcome?,
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use faf_lobby_cluster::{CoreRole, Snapshot};
+use faf_lobby_cluster::{CoreRole, Link, Snapshot};
 
 use super::evening::{ClusterEvening, Sabotage, Scheduled};
 use super::laws::Violation;
@@ -245,7 +245,7 @@ impl ClusterEvening {
                 for conn in conns {
                     self.drop_connection(at, conn)?;
                 }
-                return self.run_gateway(at, |link, now| link.leave(now));
+                return self.run_gateway(at, Link::leave);
             }
             _ => {}
         }

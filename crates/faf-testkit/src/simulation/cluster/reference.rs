@@ -167,7 +167,7 @@ impl Reference {
 
 /// Returns a hash of everything that a snapshot holds.
 fn state_hash(replica: &Replica) -> u64 {
-    hash(&Snapshot::encode(replica, "0", 0))
+    hash(Snapshot::encode(replica, "0", 0))
 }
 
 fn hash(value: impl Hash) -> u64 {
@@ -275,14 +275,13 @@ impl Single {
         let step = utc.since(self.now.utc).min(LONGEST_STEP);
         self.now = Moment { elapsed: self.now.elapsed + step, utc };
         match StreamMessage::decode(payload) {
-            Ok(StreamMessage::Join { nonce, .. }) => {
-                if !self.gateways.values().any(|gateway| gateway.nonce == nonce) {
-                    self.last_gateway += 1;
-                    let heard = self.now.elapsed;
-                    let gateway =
-                        Gateway { nonce, batches: Batches::default(), heard, conns: BTreeSet::new() };
-                    self.gateways.insert(GatewayId(self.last_gateway), gateway);
-                }
+            Ok(StreamMessage::Join { nonce, .. })
+                if !self.gateways.values().any(|gateway| gateway.nonce == nonce) =>
+            {
+                self.last_gateway += 1;
+                let heard = self.now.elapsed;
+                let gateway = Gateway { nonce, batches: Batches::default(), heard, conns: BTreeSet::new() };
+                self.gateways.insert(GatewayId(self.last_gateway), gateway);
             }
             Ok(StreamMessage::Gateway { gateway: id, number, events, leaves, .. }) => {
                 if let Some(gateway) = self.gateways.get_mut(&id) {
@@ -293,7 +292,7 @@ impl Single {
                     self.gateways.get_mut(&id).and_then(|gateway| gateway.batches.take())
                 {
                     for event in events {
-                        self.client_event(checker, id, event)?;
+                        self.client_event(checker, id, &event)?;
                     }
                     if leaves {
                         self.end_gateway(checker, id)?;
@@ -315,7 +314,7 @@ impl Single {
                     for input in inputs {
                         match input {
                             CoreInput::Event(Event::Replied { reply }) if !self.open.remove(&reply.id()) => {}
-                            CoreInput::Event(event) => self.event(checker, event)?,
+                            CoreInput::Event(event) => self.event(checker, &event)?,
                             CoreInput::HandOver { .. } => self.has_leader = false,
                             CoreInput::State { .. } => {}
                         }
@@ -346,9 +345,9 @@ impl Single {
         Ok(())
     }
 
-    fn client_event(&mut self, checker: &mut Checker, id: GatewayId, event: Event) -> Result<(), Violation> {
+    fn client_event(&mut self, checker: &mut Checker, id: GatewayId, event: &Event) -> Result<(), Violation> {
         let Some(gateway) = self.gateways.get_mut(&id) else { return Ok(()) };
-        let conn = match &event {
+        let conn = match event {
             Event::Connected { conn, .. } => {
                 gateway.conns.insert(*conn);
                 *conn
@@ -360,7 +359,7 @@ impl Single {
         let is_message = matches!(event, Event::Received { .. });
         self.event(checker, event)?;
         if is_message {
-            self.to_conn(conn, &GatewayEffect::Handled { conn });
+            self.send_conn(conn, &GatewayEffect::Handled { conn });
         }
         Ok(())
     }
@@ -368,17 +367,17 @@ impl Single {
     fn end_gateway(&mut self, checker: &mut Checker, id: GatewayId) -> Result<(), Violation> {
         let Some(gateway) = self.gateways.remove(&id) else { return Ok(()) };
         for conn in gateway.conns {
-            self.event(checker, Event::Disconnected { conn })?;
+            self.event(checker, &Event::Disconnected { conn })?;
         }
         Ok(())
     }
 
-    fn event(&mut self, checker: &mut Checker, event: Event) -> Result<(), Violation> {
+    fn event(&mut self, checker: &mut Checker, event: &Event) -> Result<(), Violation> {
         // As a step of its own, so that the checker does not take its effects for those of the
         // event.
         self.timers(checker)?;
         self.world.handle(self.now, event.clone());
-        self.step(checker, Some(&event))
+        self.step(checker, Some(event))
     }
 
     fn timers(&mut self, checker: &mut Checker) -> Result<(), Violation> {
@@ -399,7 +398,7 @@ impl Single {
     fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Send { to: Audience::One(conn), message } => {
-                self.to_conn(conn, &GatewayEffect::Send { to: Receivers::One(conn), message });
+                self.send_conn(conn, &GatewayEffect::Send { to: Receivers::One(conn), message });
             }
             Effect::Send { to: Audience::Several(conns), message } => {
                 let mut rest = conns.as_slice();
@@ -407,29 +406,31 @@ impl Single {
                     let id = GatewayId::of(*first);
                     let end = rest.iter().position(|conn| GatewayId::of(*conn) != id).unwrap_or(rest.len());
                     let to = Receivers::Several(rest[..end].to_vec());
-                    self.to_gateway(id, &GatewayEffect::Send { to, message: message.clone() });
+                    self.send_gateway(id, &GatewayEffect::Send { to, message: message.clone() });
                     rest = &rest[end..];
                 }
             }
             Effect::Send { to: Audience::LoggedIn, message } => {
-                self.to_all(&GatewayEffect::Send { to: Receivers::LoggedIn, message });
+                self.send_all(&GatewayEffect::Send { to: Receivers::LoggedIn, message });
             }
             Effect::Send { to: Audience::LoggedInExcept(conns), message } => {
-                self.to_all(&GatewayEffect::Send { to: Receivers::LoggedInExcept(conns), message });
+                self.send_all(&GatewayEffect::Send { to: Receivers::LoggedInExcept(conns), message });
             }
             Effect::SendSnapshot { conn, message, .. } => {
-                self.to_conn(conn, &GatewayEffect::SendList { conn, hash: None, message: Some(message) });
+                self.send_conn(conn, &GatewayEffect::SendList { conn, hash: None, message: Some(message) });
             }
             Effect::Relay { from, to, message } => {
-                self.to_conn(to, &GatewayEffect::Relay { from, to, message });
+                self.send_conn(to, &GatewayEffect::Relay { from, to, message });
             }
-            Effect::Hold { conn, reason } => self.to_conn(conn, &GatewayEffect::Hold { conn, reason }),
-            Effect::Release { conn, reason } => self.to_conn(conn, &GatewayEffect::Release { conn, reason }),
-            Effect::Done { conn } => self.to_conn(conn, &GatewayEffect::Done { conn }),
-            Effect::LoggedIn { conn } => self.to_conn(conn, &GatewayEffect::LoggedIn { conn }),
+            Effect::Hold { conn, reason } => self.send_conn(conn, &GatewayEffect::Hold { conn, reason }),
+            Effect::Release { conn, reason } => {
+                self.send_conn(conn, &GatewayEffect::Release { conn, reason });
+            }
+            Effect::Done { conn } => self.send_conn(conn, &GatewayEffect::Done { conn }),
+            Effect::LoggedIn { conn } => self.send_conn(conn, &GatewayEffect::LoggedIn { conn }),
             Effect::Close { conn } => {
                 let closing = self.closing.of(conn, self.world.has_stopped());
-                self.to_conn(conn, &GatewayEffect::Close { conn, closing });
+                self.send_conn(conn, &GatewayEffect::Close { conn, closing });
                 if let Some(gateway) = self.gateways.get_mut(&GatewayId::of(conn)) {
                     gateway.conns.remove(&conn);
                 }
@@ -440,7 +441,7 @@ impl Single {
             Effect::Log(line) => {
                 self.closing.note(&line);
                 if let LogLine::LoginFailed { conn, .. } = line {
-                    self.to_conn(conn, &GatewayEffect::LoginFailed { conn });
+                    self.send_conn(conn, &GatewayEffect::LoginFailed { conn });
                 }
             }
             Effect::ReportLogin { .. }
@@ -451,20 +452,20 @@ impl Single {
         }
     }
 
-    fn to_conn(&mut self, conn: ConnId, effect: &GatewayEffect) {
+    fn send_conn(&mut self, conn: ConnId, effect: &GatewayEffect) {
         let id = GatewayId::of(conn);
         if self.gateways.get(&id).is_some_and(|gateway| gateway.conns.contains(&conn)) {
-            self.to_gateway(id, effect);
+            self.send_gateway(id, effect);
         }
     }
 
-    fn to_gateway(&mut self, id: GatewayId, effect: &GatewayEffect) {
+    fn send_gateway(&mut self, id: GatewayId, effect: &GatewayEffect) {
         if self.gateways.contains_key(&id) {
             self.lines.entry(id).or_default().push(fingerprint(effect));
         }
     }
 
-    fn to_all(&mut self, effect: &GatewayEffect) {
+    fn send_all(&mut self, effect: &GatewayEffect) {
         let print = fingerprint(effect);
         for id in self.gateways.keys() {
             self.lines.entry(*id).or_default().push(print);
