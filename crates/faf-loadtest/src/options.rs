@@ -36,6 +36,13 @@ pub(crate) struct ServerOptions {
     #[arg(long, requires = "start")]
     pub(crate) mariadb: bool,
 
+    /// Start the program as a core and this number of gateways, with a NATS of their own, which
+    /// needs `nats-server`; the program must have been built with the feature `nats`. Its CPU time and
+    /// memory are then those of the first gateway
+    #[arg(long, value_name = "NUMBER", requires = "start", conflicts_with = "mariadb",
+          value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub(crate) gateways: Option<u16>,
+
     /// Additional argument for the started program, such as --server-arg=--outbox-limit=1000000
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub(crate) server_arg: Vec<String>,

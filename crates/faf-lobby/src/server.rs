@@ -310,6 +310,7 @@ impl Pulse {
     /// Waits until the lobby has handled everything before this, and returns true; returns false if
     /// it has ended.
     pub(crate) async fn beats(&self) -> bool {
+        #[allow(clippy::infallible_destructuring_match, reason = "with the feature `nats`, there are two")]
         let inbox = match &self.0 {
             Loop::Lobby(inbox) => inbox,
             #[cfg(feature = "nats")]

@@ -1,5 +1,6 @@
 //! The server under load: a running one, or one that is started with its own accounts.
 
+mod cluster;
 pub(crate) mod floor_server;
 mod hanging_database;
 pub(crate) mod process;
@@ -18,6 +19,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::options::{Format, ServerOptions};
+use crate::server::cluster::Cluster;
 use crate::server::hanging_database::HangingDatabase;
 use crate::server::process::Process;
 use crate::swarm::address::Endpoint;
@@ -65,6 +67,9 @@ pub(crate) struct Target {
 #[derive(Debug)]
 struct Started {
     serving: Option<Serving>,
+    /// The other processes, if it is one of several.
+    cluster: Option<Cluster>,
+    gateways: Option<u16>,
     program: PathBuf,
     arguments: Vec<String>,
     formats: Vec<WireFormat>,
@@ -97,7 +102,9 @@ impl Target {
         let folder = install(&program, accounts, database.as_ref())?;
         let arguments = arguments.iter().chain(&options.server_arg).cloned().collect();
         let formats = options.format.unwrap_or(Format::Tcp).wire_formats().to_vec();
-        let mut started = Started { serving: None, program, arguments, formats, folder, database };
+        let gateways = options.gateways;
+        let mut started =
+            Started { serving: None, cluster: None, gateways, program, arguments, formats, folder, database };
         let (endpoints, process) = started.serve()?;
         Ok(Self { endpoints, process: Some(process), started: Some(started) })
     }
@@ -115,6 +122,7 @@ impl Target {
             bail!("only a server that was started with --start can be killed")
         };
         started.serving = None;
+        started.cluster = None;
         let (endpoints, process) = started.serve()?;
         (self.endpoints, self.process) = (endpoints, Some(process));
         Ok(())
@@ -145,23 +153,35 @@ impl MariaDb {
 
 impl Started {
     fn serve(&mut self) -> anyhow::Result<(Vec<Endpoint>, Process)> {
+        if let Some(gateways) = self.gateways {
+            let cluster = Cluster::start(&self.program, self.folder.path(), &self.arguments, gateways)?;
+            let endpoints = cluster.endpoints(&self.formats)?;
+            let process = cluster.first_gateway();
+            self.cluster = Some(cluster);
+            return Ok((endpoints, process));
+        }
         let mut command = Command::new(&self.program);
         command.current_dir(&self.folder).arg("serve").args(ALWAYS).args(&self.arguments);
         if let Some(database) = &self.database {
             database.pass_to(&mut command);
         }
         let serving = Serving::start(&mut command);
-        // The URL for HTTP has no wire format.
-        let all: Vec<Endpoint> = serving.urls().filter_map(|url| url.parse().ok()).collect();
-        let endpoint = |format: &WireFormat| {
-            let found = all.iter().find(|endpoint| endpoint.format() == *format).cloned();
-            found.with_context(|| format!("the server does not listen for {format}"))
-        };
-        let endpoints = self.formats.iter().map(endpoint).collect::<anyhow::Result<_>>()?;
+        let endpoints = endpoints(&serving, &self.formats)?;
         let process = Process(serving.process());
         self.serving = Some(serving);
         Ok((endpoints, process))
     }
+}
+
+/// Returns where a server listens for these wire formats.
+fn endpoints(serving: &Serving, formats: &[WireFormat]) -> anyhow::Result<Vec<Endpoint>> {
+    // The URL for HTTP has no wire format.
+    let all: Vec<Endpoint> = serving.urls().filter_map(|url| url.parse().ok()).collect();
+    let endpoint = |format: &WireFormat| {
+        let found = all.iter().find(|endpoint| endpoint.format() == *format).cloned();
+        found.with_context(|| format!("the server does not listen for {format}"))
+    };
+    formats.iter().map(endpoint).collect()
 }
 
 fn chosen(urls: &[Endpoint], format: Option<Format>) -> anyhow::Result<Vec<Endpoint>> {
