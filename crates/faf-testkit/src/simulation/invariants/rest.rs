@@ -136,8 +136,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Checks that the ratings that the lobby knows equal those in the database. No request may be
-    /// open.
+    /// Checks that the ratings that the lobby knows equal those in the database, at a time at which
+    /// no request is open.
     ///
     /// # Errors
     /// If they differ.
