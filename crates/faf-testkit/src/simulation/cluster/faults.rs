@@ -286,6 +286,7 @@ impl ClusterEvening {
         self.is_calm = true;
         self.stream.away_until = Duration::ZERO;
         for at in 0..self.cores.len() {
+            self.cores[at].clock.stopped_at = None;
             let running = self.cores[at].faults.is_running();
             if running {
                 self.cores[at].faults = Faults::default();
