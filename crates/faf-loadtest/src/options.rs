@@ -37,8 +37,8 @@ pub(crate) struct ServerOptions {
     pub(crate) mariadb: bool,
 
     /// Start the program as a core and this number of gateways, with a NATS of their own, which
-    /// needs `nats-server`; the program must have been built with the feature `nats`. Its CPU time and
-    /// memory are then those of the first gateway
+    /// needs `nats-server`; the program must have been built with the feature `nats`. Its CPU time
+    /// and memory are then those of the first gateway
     #[arg(long, value_name = "NUMBER", requires = "start", conflicts_with = "mariadb",
           value_parser = clap::value_parser!(u16).range(1..=16))]
     pub(crate) gateways: Option<u16>,
