@@ -55,8 +55,8 @@ pub struct Entry {
     /// Time at which NATS stored it, in nanoseconds since 1970, UTC. It may be before the time of
     /// an earlier entry, if a clock was set.
     pub time: u64,
-    /// Lane in which it was appended.
-    pub lane: Name,
+    /// Lane in which it was appended; `None` for a message that somebody else has put there.
+    pub lane: Option<Name>,
     /// Its content.
     pub payload: Bytes,
     /// Number of entries that were after it in the stream when it was sent.
@@ -93,9 +93,6 @@ pub enum ReadError {
     /// NATS refuses to send entries.
     #[error("NATS does not let the stream be read: {0}")]
     Refused(String),
-    /// A message in the stream was not appended by this crate.
-    #[error("message {0} of the stream is not an entry of a lobby server")]
-    Foreign(u64),
     /// The connection was closed by this process.
     #[error("the connection to NATS is closed")]
     Closed,
@@ -239,7 +236,6 @@ impl Reader {
             }
             source.has_delivered = true;
             let lane = self.log.connection.shared().names.lane_of(&message.subject);
-            let lane = lane.ok_or(ReadError::Foreign(place.sequence))?;
             if source.requested <= WINDOW / 2 && !source.request(WINDOW - source.requested, STANDS) {
                 self.source = None;
             }

@@ -27,13 +27,38 @@ async fn a_thousand_appends_under_way_keep_their_order() {
     }
     let entries = read(&mut reader, 1000).await;
     assert_complete(&entries, 1);
-    assert!(entries.iter().all(|entry| entry.lane == lane && entry.pending <= 1000 - entry.sequence));
+    assert!(
+        entries
+            .iter()
+            .all(|entry| entry.lane.as_ref() == Some(&lane) && entry.pending <= 1000 - entry.sequence)
+    );
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
     let minute = Duration::from_secs(60).as_nanos() as u64;
     assert!(entries.iter().all(|entry| (now - minute..=now).contains(&entry.time)));
     assert!(entries.is_sorted_by_key(|entry| entry.time));
     let state = log.state().await.unwrap();
     assert_eq!((state.first, state.last), (1, 1000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs nats-server; .ci/run runs it"]
+async fn messages_of_others_in_the_stream_are_read_like_entries() {
+    let server = NatsServer::start();
+    let settings = settings(&server);
+    let connection = connect(&settings).await;
+    let (log, state) = Log::open_or_create(&connection, LogOptions::default()).await.unwrap();
+    append_all(&log, "g", 0..1).await;
+    // More words than the subject of a lane has, and a lane that is no name.
+    let others = jetstream(&server).await;
+    for lane in ["a.b.c", "ä"] {
+        let subject = format!("faf.{}.in.{lane}", settings.cluster);
+        others.publish(subject, "rubbish".into()).await.unwrap().await.unwrap();
+    }
+    append_all(&log, "g", 1..2).await;
+    let entries = read(&mut log.read_from(state.identity, 1), 4).await;
+    let lanes: Vec<_> = entries.iter().map(|entry| entry.lane.clone()).collect();
+    assert_eq!(lanes, [Some(name("g")), None, None, Some(name("g"))]);
+    assert_eq!(entries[1].payload, "rubbish");
 }
 
 #[tokio::test(flavor = "multi_thread")]

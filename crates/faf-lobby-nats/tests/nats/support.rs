@@ -104,8 +104,8 @@ pub(crate) fn assert_complete(entries: &[Entry], first: u64) {
     for (entry, sequence) in entries.iter().zip(first..) {
         assert_eq!(entry.sequence, sequence);
         let number: u64 = std::str::from_utf8(&entry.payload).unwrap().parse().unwrap();
-        let next = lanes.entry(entry.lane.clone()).or_insert(0);
-        assert_eq!(number, *next, "lane {} at {sequence}", entry.lane);
+        let next = lanes.entry(entry.lane.clone().unwrap()).or_insert(0);
+        assert_eq!(number, *next, "lane {:?} at {sequence}", entry.lane);
         *next += 1;
     }
 }

@@ -236,7 +236,6 @@ async fn read(mut reader: Reader, events: mpsc::Sender<BusEvent>) {
                 let time = Timestamp(i64::try_from(time / 1000).unwrap_or(i64::MAX));
                 BusEvent::Entry { sequence, time, payload }
             }
-            // Somebody else has written there. The world ignores what it cannot read.
             Err(ReadError::Closed) => return,
             Err(error) => {
                 // The process ends with this, and an operator reads it.

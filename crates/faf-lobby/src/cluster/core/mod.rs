@@ -525,6 +525,7 @@ impl CoreLoop {
             role: core.role(),
             is_ready,
             epoch: replica.epoch(),
+            leader: replica.leader().cloned(),
             position: replica.position(),
             behind: core.behind(),
             leader_silent: core.leader_silent(),

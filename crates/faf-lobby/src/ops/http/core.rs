@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use faf_lobby_core::escaped;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
@@ -22,11 +23,13 @@ pub(crate) struct CoreInterface {
     pub(crate) status: mpsc::Sender<oneshot::Sender<CoreStatus>>,
 }
 
-/// The part of a core in its cluster, as the status page shows it.
+/// The part of a core in its cluster, as the status page and `/health` show it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct ShownCore {
     role: &'static str,
     epoch: u64,
+    /// The core that leads, as far as this one knows.
+    leader: Option<String>,
     /// Age of the oldest message that it may not have applied, in seconds.
     behind_seconds: Option<f64>,
 }
@@ -37,6 +40,7 @@ impl CoreInterface {
         self.figures.state().map(|state| ShownCore {
             role: role_name(state.role),
             epoch: state.epoch.0,
+            leader: state.leader.map(|leader| escaped(&leader.0).to_string()),
             behind_seconds: state.behind.map(|behind| behind.as_secs_f64()),
         })
     }

@@ -91,7 +91,12 @@ impl Interface {
         }
         let activity = Arc::clone(&self.board.activity);
         let snapshot = self.inspect(move |world| Snapshot::of(world, &activity)).await?;
-        let overview = Overview::of(&snapshot, utc_now(), self.started.elapsed());
+        #[cfg_attr(not(feature = "nats"), allow(unused_mut, reason = "only a core adds something"))]
+        let mut overview = Overview::of(&snapshot, utc_now(), self.started.elapsed());
+        #[cfg(feature = "nats")]
+        {
+            overview.server.core = self.core.as_ref().and_then(super::core::CoreInterface::shown);
+        }
         let json = serde_json::to_vec(&overview).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
         let event = [EVENT[0], &json, EVENT[1]].concat().into();
         let cached = CachedOverview { changes: snapshot.changes, event, at: Instant::now() };
@@ -190,6 +195,10 @@ struct About {
     /// Time when the overview was made.
     #[serde(serialize_with = "as_text")]
     time: Timestamp,
+    /// Its part in a cluster, if it is a core of one.
+    #[cfg(feature = "nats")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    core: Option<super::core::ShownCore>,
 }
 
 #[derive(Debug, Serialize)]
@@ -250,6 +259,8 @@ impl<'a> Overview<'a> {
                 version: env!("CARGO_PKG_VERSION"),
                 uptime_seconds: uptime.as_secs(),
                 time,
+                #[cfg(feature = "nats")]
+                core: None,
             },
             players: snapshot.players.iter().map(|player| OnlinePlayer::of(player)).collect(),
             open: Vec::new(),

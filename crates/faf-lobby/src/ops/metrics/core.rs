@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use faf_lobby_cluster::{CoreRole, Epoch, Ignored};
+use faf_lobby_cluster::{CoreName, CoreRole, Epoch, Ignored};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -19,6 +19,8 @@ pub(crate) struct CoreState {
     /// Whether it leads, or has read everything and could.
     pub(crate) is_ready: bool,
     pub(crate) epoch: Epoch,
+    /// The core that leads, as far as this one knows.
+    pub(crate) leader: Option<CoreName>,
     /// The last message of the stream that it has applied.
     pub(crate) position: u64,
     /// Age of the oldest message that it may not have applied, if that is known.
