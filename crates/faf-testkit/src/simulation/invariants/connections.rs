@@ -154,6 +154,10 @@ impl Checker {
         let Some((player, profile)) = known else { return };
         let (friends, foes) = (profile.friends.iter().copied(), profile.foes.iter().copied());
         let lists = Lists { friends: friends.collect(), foes: foes.collect() };
+        if self.lists.get(&player) != Some(&lists) {
+            let online: Vec<PlayerId> = self.online.keys().copied().collect();
+            online.into_iter().for_each(|other| self.remember_what_is_seen(other));
+        }
         self.lists.insert(player, lists);
     }
 

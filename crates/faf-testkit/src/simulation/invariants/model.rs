@@ -137,7 +137,7 @@ pub(super) enum Step {
 }
 
 /// Relations that a player has set.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Lists {
     pub(super) friends: BTreeSet<PlayerId>,
     pub(super) foes: BTreeSet<PlayerId>,
