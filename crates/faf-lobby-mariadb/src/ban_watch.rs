@@ -73,6 +73,7 @@ impl BanWatch {
 /// Makes the present bans the known ones.
 pub(crate) fn begin(session: &mut Session, shared: &Shared) -> Result<()> {
     let (_, known) = look_for_changes(session, &Known::default())?;
+    let known = Known { old: known.highest, ..known };
     shared.bans.lock().unwrap_or_else(PoisonError::into_inner).looked(known);
     Ok(())
 }
@@ -97,9 +98,7 @@ fn look_for_changes(session: &mut Session, known: &Known) -> Result<(Vec<Changed
     let highest = session.one("SELECT COALESCE(MAX(id), 0) FROM ban", (), |row| row.get(0))?;
     let condition = "update_time >= NOW() - INTERVAL ? SECOND ORDER BY update_time, id";
     let (changed, seen) = select(session, known, condition, since.as_secs())?;
-    // The first look of a server that goes on where another one ended finds the bans of that time.
-    let old = known.looked_for_changes.map_or(highest, |_| known.highest);
-    Ok((changed, Known { seen, looked_for_changes: Some(now), highest, old }))
+    Ok((changed, Known { seen, looked_for_changes: Some(now), highest, old: known.highest }))
 }
 
 /// Returns the bans from the lobby that fulfil a condition and are not known, and all that do.

@@ -251,32 +251,6 @@ fn new_bans_are_found_by_number_between_two_looks_for_changes() {
 
 #[test]
 #[ignore = "needs mariadbd; .ci/run runs it"]
-fn server_that_goes_on_where_another_one_ended_finds_the_bans_of_that_time() {
-    let mut fixture = Fixture::new(146);
-    fixture.options.ban_changes_interval = Duration::from_secs(3600);
-    block_on(async {
-        let store = fixture.open();
-        plant(&store, SEED).await;
-        fixture.database.sql(
-            "INSERT INTO ban (id, player_id, author_id, reason, level, update_time)
-             VALUES (10, 1, 2, 'old', 'GLOBAL', NOW() - INTERVAL 1 HOUR)",
-        );
-        fixture.database.sql(
-            "INSERT INTO ban (id, player_id, author_id, reason, level) VALUES (11, 2, 1, 'new', 'GLOBAL')",
-        );
-        // It does not forget orders.
-        for expected in [vec![2], vec![]] {
-            let orders = store.orders().await.unwrap();
-            assert_eq!(orders.iter().map(|order| order.player.0).collect::<Vec<_>>(), expected);
-            for order in orders {
-                store.order_carried_out(order.id, false).await.unwrap();
-            }
-        }
-    });
-}
-
-#[test]
-#[ignore = "needs mariadbd; .ci/run runs it"]
 fn rows_that_do_not_convert_are_skipped() {
     let fixture = Fixture::new(146);
     block_on(async {
