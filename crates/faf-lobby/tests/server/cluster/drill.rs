@@ -2,6 +2,7 @@
 //! player loses the connection, unless its own gateway ends; no result is lost, and everybody can
 //! go on.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::interval;
 
 use super::parts::Parts;
+use crate::http_client::get;
 use crate::pairs::{Pair, Player, check_results, name};
 use crate::support::soon;
 
@@ -27,6 +29,12 @@ struct Core {
     serving: Serving,
 }
 
+impl Core {
+    fn http(&self) -> SocketAddr {
+        self.serving.address("http://").parse().unwrap()
+    }
+}
+
 /// Cores and gateways, with players who play all the time.
 struct Drill {
     parts: Parts,
@@ -36,7 +44,14 @@ struct Drill {
     is_over: Arc<AtomicBool>,
     /// Number of acknowledged messages of all players.
     acknowledged: Arc<watch::Sender<u64>>,
-    longest_pause: Arc<watch::Sender<Duration>>,
+    pings: Arc<watch::Sender<Pings>>,
+}
+
+/// Questions of a player that were answered, and the longest time that one took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pings {
+    answered: u64,
+    longest: Duration,
 }
 
 impl Drill {
@@ -50,7 +65,7 @@ impl Drill {
             playing: JoinSet::new(),
             is_over: Arc::default(),
             acknowledged: Arc::new(watch::Sender::new(0)),
-            longest_pause: Arc::new(watch::Sender::new(Duration::ZERO)),
+            pings: Arc::default(),
         };
         for _ in 0..2 {
             drill.add_core().await;
@@ -61,7 +76,7 @@ impl Drill {
             let pair = Pair::new(number, Arc::clone(&drill.acknowledged));
             drill.playing.spawn(play(pair, address, Arc::clone(&drill.is_over)));
         }
-        tokio::spawn(ping(drill.address(0), Arc::clone(&drill.longest_pause)));
+        tokio::spawn(ping(drill.address(0), Arc::clone(&drill.pings)));
         drill.everybody_plays().await;
         drill
     }
@@ -96,12 +111,28 @@ impl Drill {
         (place, leader.epoch)
     }
 
+    /// Waits until no core says that it is ready.
+    async fn no_core_is_ready(&self) {
+        for core in &self.cores {
+            while get(core.http(), "/ready").await.status == 200 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
     /// Waits until messages of all pairs were acknowledged after this call.
     async fn everybody_plays(&self) {
         let mut acknowledged = self.acknowledged.subscribe();
         let begun = *acknowledged.borrow_and_update();
         let enough = begun + 8 * u64::from(PAIRS);
         soon("everybody plays", acknowledged.wait_for(|count| *count >= enough)).await.unwrap();
+    }
+
+    /// Waits until questions were answered after this call, for which nobody needs the database.
+    async fn everybody_is_served(&self) {
+        let mut pings = self.pings.subscribe();
+        let enough = pings.borrow_and_update().answered + 10;
+        soon("everybody is served", pings.wait_for(|pings| pings.answered >= enough)).await.unwrap();
     }
 
     /// Lets the games end, and checks the stored results; returns the longest pause of a ping.
@@ -122,7 +153,7 @@ impl Drill {
         let facts = self.parts.facts().await;
         assert!(pairs.iter().all(|pair| !pair.played.is_empty()));
         check_results(&facts, &pairs);
-        *self.longest_pause.borrow()
+        self.pings.borrow().longest
     }
 }
 
@@ -138,7 +169,7 @@ async fn play(mut pair: Pair, address: String, is_over: Arc<AtomicBool>) -> Pair
 }
 
 /// Sends a question at each beat, and notes the longest time until the answer.
-async fn ping(address: String, longest: Arc<watch::Sender<Duration>>) {
+async fn ping(address: String, pings: Arc<watch::Sender<Pings>>) {
     let mut player = Player::log_in(&address, &name(2 * PAIRS + 1)).await.expect("it is served");
     // Often enough to notice a pause, and not so often that the player is slowed down.
     let mut beat = interval(Duration::from_millis(100));
@@ -148,9 +179,9 @@ async fn ping(address: String, longest: Arc<watch::Sender<Duration>>) {
         if player.settle().await.is_err() {
             return;
         }
-        longest.send_if_modified(|longest| {
-            let taken = begun.elapsed();
-            std::mem::replace(longest, taken.max(*longest)) < taken
+        pings.send_modify(|pings| {
+            pings.answered += 1;
+            pings.longest = pings.longest.max(begun.elapsed());
         });
     }
 }
@@ -178,6 +209,12 @@ async fn nobody_notices_that_leaders_are_killed() {
 async fn leader_that_ends_lets_another_one_lead() {
     let mut drill = Drill::begin().await;
     let (leader, epoch) = drill.leader_after(0).await;
+    // The status page of each core names the leader.
+    for (place, core) in drill.cores.iter().enumerate() {
+        let shown = &get(core.http(), "/overview").await.json()["server"]["core"];
+        assert_eq!(shown["role"], if place == leader { "leads" } else { "follows" });
+        assert_eq!(shown["leader"], drill.cores[leader].name);
+    }
     let core = drill.cores.remove(leader);
     core.serving.signal("-TERM");
     assert_eq!(core.serving.wait().1, Some(0));
@@ -193,7 +230,9 @@ async fn leader_that_stood_still_follows_the_next_one() {
     let (leader, epoch) = drill.leader_after(0).await;
     drill.cores[leader].serving.signal("-STOP");
     let (_, epoch) = drill.leader_after(epoch).await;
-    drill.everybody_plays().await;
+    // Not more than that: it may stand still in the middle of a write, and then has the lock of the
+    // database's file.
+    drill.everybody_is_served().await;
     drill.cores[leader].serving.signal("-CONT");
     drill.everybody_plays().await;
     // It leads again if the other one ends.
@@ -232,7 +271,8 @@ async fn nats_may_end_and_come_back() {
     drill.parts.nats.restart();
     drill.everybody_plays().await;
     drill.parts.nats.pause();
-    std::thread::sleep(Duration::from_secs(4));
+    // Longer than the lease.
+    soon("the leader notices it", drill.no_core_is_ready()).await;
     drill.parts.nats.resume();
     drill.everybody_plays().await;
     drill.end().await;
