@@ -189,7 +189,7 @@ async fn ping(address: String, pings: Arc<watch::Sender<Pings>>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs nats-server; .ci/run runs it"]
 async fn nobody_notices_that_leaders_are_killed() {
-    let kills: u32 = std::env::var(KILLS).map_or(5, |text| text.parse().unwrap());
+    let kills: u32 = std::env::var(KILLS).map_or(3, |text| text.parse().unwrap());
     let mut drill = Drill::begin().await;
     let mut epoch = 0;
     for _ in 0..kills {
