@@ -60,8 +60,8 @@ async fn world_that_begins_again_ends_all_connections_and_welcomes_them_again() 
     ada.check_is_served().await;
     let metrics = gateway.get("/metrics").await.1;
     for line in [
-        r#"server_gateway_ends_total{reason="the lobby has begun anew"} 1"#,
-        r#"server_connections_ended_total{reason="the lobby has begun anew"} 2"#,
+        r#"server_gateway_ends_total{reason="the lobby has begun again"} 1"#,
+        r#"server_connections_ended_total{reason="the lobby has begun again"} 2"#,
         "server_gateway_member 1.0",
         "server_gateway_connections 1.0",
     ] {
